@@ -1,0 +1,17 @@
+"""The providers Diptych can send a call to, by the name a route uses."""
+
+from importlib import import_module
+
+from transforms.contract import Provider
+
+_MODULES = (
+    "anthropic",
+    "compatible",
+    "ollama",
+    "openai",
+)
+
+PROVIDERS: dict[str, Provider] = {
+    provider.name: provider
+    for provider in (import_module(f"transforms.{name}").PROVIDER for name in _MODULES)
+}

@@ -1,0 +1,26 @@
+"""Anthropic's Messages API: `POST /v1/messages`, version 2023-06-01, streams as server-sent events.
+
+`request` turns a chat completion into a Messages request, with `messages`, `content` and `tools`
+for its parts and `models` for what the models differ in; `response` and `stream` bring the
+answer back.
+
+Source: Messages API reference and the types of the anthropic SDK (2026-09).
+"""
+
+from transforms.anthropic.request import build_request
+from transforms.anthropic.response import parse_error, parse_response
+from transforms.anthropic.stream import MessageStream
+from transforms.contract import Auth, Provider
+from transforms.framing import SSEDecoder
+
+PROVIDER = Provider(
+    name="anthropic",
+    base_url="https://api.anthropic.com",
+    key_variable="ANTHROPIC_API_KEY",
+    decoder=SSEDecoder,
+    build_request=build_request,
+    parse_response=parse_response,
+    parse_error=parse_error,
+    open_stream=MessageStream,
+    auth=Auth("x-api-key", ""),
+)

@@ -1,0 +1,193 @@
+"""Chunks to a plain answer, and a plain answer to chunks.
+
+One assembler and one splitter serve every provider: what a client heard as a stream is recorded
+as the `chat.completion` it amounts to, and a client that asked for a stream gets one even where
+the provider answered plainly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from transforms.contract import JSON
+
+_ONCE = frozenset({"role", "id", "type", "name", "index"})
+"""Strings that name something. Hosts repeat them; only text grows by fragments."""
+
+
+_CONSTANT = frozenset({"id", "created", "model"})
+"""The same in all chunks of one answer, so the first that says something stands."""
+
+
+class Assembler:
+    """Folds `chat.completion.chunk` objects into the `chat.completion` they amount to.
+
+    Takes whatever a host may send: a field of an unexpected type replaces what was there.
+    """
+
+    def __init__(self) -> None:
+        self._head: JSON = {}
+        self._choices: dict[int, _Growing] = {}
+        self._finish: dict[int, Any] = {}
+        self._extra: dict[int, JSON] = {}
+
+    def add(self, chunk: JSON) -> None:
+        """Takes one chunk in."""
+        for key, value in chunk.items():
+            if key == "choices":
+                for choice in value if isinstance(value, list) else ():
+                    if isinstance(choice, dict):
+                        self._add_choice(choice)
+            elif key in _CONSTANT:
+                self._head[key] = self._head.get(key) or value
+            elif value is not None and key != "object":
+                self._head[key] = value
+
+    def completion(self) -> JSON:
+        """The `chat.completion` so far; `finish_reason` is null until the stream told one."""
+        head = {key: value for key, value in self._head.items() if value is not None}
+        usage = head.pop("usage", None)
+        completion = {
+            "id": head.pop("id", ""),
+            "object": "chat.completion",
+            "created": head.pop("created", 0),
+            "model": head.pop("model", ""),
+            "choices": [self._choice(index) for index in sorted(self._choices)],
+            **head,
+        }
+        if usage is not None:
+            completion["usage"] = usage
+        return completion
+
+    def _add_choice(self, choice: JSON) -> None:
+        index = choice.get("index")
+        if not isinstance(index, int):
+            index = 0
+        growing = self._choices.get(index)
+        if growing is None:
+            growing = self._choices[index] = _Growing()
+            self._extra[index] = {}
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            growing.add(delta)
+        if choice.get("finish_reason"):
+            self._finish[index] = choice["finish_reason"]
+        logprobs = choice.get("logprobs")
+        if isinstance(logprobs, dict):
+            self._add_logprobs(index, logprobs)
+
+    def _add_logprobs(self, index: int, logprobs: JSON) -> None:
+        kept = self._extra[index].setdefault("logprobs", {})
+        for key, tokens in logprobs.items():
+            if isinstance(tokens, list) and isinstance(kept.get(key), list):
+                kept[key] = kept[key] + tokens
+            elif tokens is not None or key not in kept:
+                kept[key] = tokens
+
+    def _choice(self, index: int) -> JSON:
+        message = self._choices[index].value()
+        return {
+            "index": index,
+            "message": {
+                "role": message.pop("role", "assistant"),
+                "content": message.pop("content", None),
+                **message,
+            },
+            **self._extra[index],
+            "finish_reason": self._finish.get(index),
+        }
+
+
+class _Growing:
+    """An object that arrives in fragments: strings grow, and so do lists, by their items'
+    `index` where they have one."""
+
+    def __init__(self) -> None:
+        self._text: dict[str, list[str]] = {}
+        self._items: dict[str, dict[int, _Growing]] = {}
+        self._lists: dict[str, list[Any]] = {}
+        self._nested: dict[str, _Growing] = {}
+        self._last: JSON = {}
+
+    def add(self, fragment: JSON) -> None:
+        for key, value in fragment.items():
+            if value is None:
+                self._last.setdefault(key, None)
+            elif key in _ONCE:
+                if not self._last.get(key):
+                    self._last[key] = value
+            elif isinstance(value, str):
+                self._last.setdefault(key, None)
+                self._text.setdefault(key, []).append(value)
+            elif isinstance(value, dict):
+                self._last.setdefault(key, None)
+                self._nested.setdefault(key, _Growing()).add(value)
+            elif _is_indexed(value):
+                self._last.setdefault(key, None)
+                items = self._items.setdefault(key, {})
+                for item in value:
+                    items.setdefault(item["index"], _Growing()).add(item)
+            elif isinstance(value, list):
+                self._last.setdefault(key, None)
+                self._lists.setdefault(key, []).extend(value)
+            else:
+                self._last[key] = value
+
+    def value(self) -> JSON:
+        value = dict(self._last)
+        for key, pieces in self._text.items():
+            value[key] = "".join(pieces)
+        for key, parts in self._lists.items():
+            # Mistral thinks in content parts and goes on in bare text.
+            text = value[key] if isinstance(value[key], str) else ""
+            value[key] = [*parts, {"type": "text", "text": text}] if text else parts
+        for key, nested in self._nested.items():
+            value[key] = nested.value()
+        for key, items in self._items.items():
+            value[key] = [items[index].value() for index in sorted(items)]
+            if key == "tool_calls":
+                for item in value[key]:
+                    item.pop("index", None)
+        return value
+
+
+def _is_indexed(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, dict) and isinstance(item.get("index"), int) for item in value)
+    )
+
+
+def split_completion(completion: JSON) -> Iterator[JSON]:
+    """The chunks of a plain answer, in the order OpenAI streams them.
+
+    Per choice: role, reasoning and the other fields, content, one chunk for each tool call,
+    finish. The usage chunk comes last, if there is usage.
+    """
+    head = {key: value for key, value in completion.items() if key not in {"choices", "usage"}}
+    head["object"] = "chat.completion.chunk"
+    for choice in completion.get("choices") or ():
+        index = choice.get("index", 0)
+        for delta, logprobs in _split_message(choice):
+            told = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None}
+            yield {**head, "choices": [told]}
+        finish = {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason")}
+        yield {**head, "choices": [finish]}
+    if completion.get("usage") is not None:
+        yield {**head, "choices": [], "usage": completion["usage"]}
+
+
+def _split_message(choice: JSON) -> Iterator[tuple[JSON, JSON | None]]:
+    message = dict(choice.get("message") or {})
+    yield {"role": message.pop("role", "assistant"), "content": ""}, None
+    content = message.pop("content", None)
+    tool_calls = message.pop("tool_calls", None) or ()
+    for key, value in message.items():
+        if value is not None:
+            yield {key: value}, None
+    if content or choice.get("logprobs"):
+        yield {"content": content or ""}, choice.get("logprobs")
+    for index, call in enumerate(tool_calls):
+        yield {"tool_calls": [{"index": index, **call}]}, None

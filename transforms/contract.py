@@ -1,0 +1,215 @@
+"""What a provider offers, and the values that cross the border to it.
+
+Everything here is data. A provider module turns a `Call` into a `ProviderRequest`, and the
+provider's answer, plain or streamed, into OpenAI's `chat.completion` or
+`chat.completion.chunk`. It never opens a connection, reads a clock or knows a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+JSON = dict[str, Any]
+"""One JSON object. The only home of `Any`."""
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+CHAT_PARAMETERS = (
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "max_completion_tokens",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "n",
+    "stop",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "response_format",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "functions",
+    "function_call",
+    "reasoning_effort",
+    "verbosity",
+    "modalities",
+    "audio",
+    "prediction",
+    "web_search_options",
+    "metadata",
+    "store",
+    "user",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "service_tier",
+    "moderation",
+)
+"""Every parameter of OpenAI's chat completions. A provider carries, drops by name or refuses
+each; the contract tests ask all of them of every provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One chat completion as the client asked for it."""
+
+    request: JSON
+    """The OpenAI body, checked by `chat_request.check_request`; never changed in place."""
+
+    model: str
+    """The provider's name for the model, from the route."""
+
+    completion_id: str
+    """Used where the provider gives no id. Made outside, so that the same call always gives
+    the same answer."""
+
+    created: int
+    """Unix seconds, made outside. Used where the provider tells no time."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the client asked for a stream."""
+        return self.request.get("stream") is True
+
+    def tool_call_id(self, index: int) -> str:
+        """The id of a tool call to which the provider gave none."""
+        return f"call_{self.completion_id.removeprefix('chatcmpl-')}_{index}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRequest:
+    """What is sent to the provider."""
+
+    path: str
+    """Path of the provider's own API, with a leading slash."""
+
+    body: JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Beside content type and key, which are filled in outside."""
+
+    dropped: tuple[str, ...] = ()
+    """OpenAI parameters this provider cannot carry, in the order they are named to the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """An error as OpenAI would have answered it."""
+
+    status: int
+    message: str
+    type: str
+    code: str | None = None
+    param: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers for the client, such as `x-should-retry`."""
+
+    def body(self) -> JSON:
+        """The OpenAI error body; all four keys are always there."""
+        return {
+            "error": {
+                "message": self.message,
+                "type": self.type,
+                "param": self.param,
+                "code": self.code,
+            }
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One framed message of a stream."""
+
+    name: str
+    """The event's name on the wire, `""` where the framing has none."""
+
+    data: bytes
+
+
+class Decoder(Protocol):
+    """Bytes to events, however the bytes are split."""
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events completed by this piece."""
+
+    def close(self) -> list[Event]:
+        """The event left over at the end of the body, if any."""
+
+
+class Stream(Protocol):
+    """One streamed answer on its way to OpenAI chunks."""
+
+    finished: bool
+    """The provider has said that the answer is whole."""
+
+    @property
+    def answer(self) -> JSON:
+        """The provider's own plain answer as far as it has been told; the provider's panel of
+        the record."""
+
+    def feed(self, event: Event) -> list[JSON]:
+        """Zero, one or many `chat.completion.chunk` objects.
+
+        The usage chunk always comes when the provider reported usage; whether the client asked
+        for it is decided outside.
+
+        Raises:
+            ResponseError: the provider reported an error, or broke its own format.
+        """
+
+    def close(self) -> list[JSON]:
+        """The chunks that were waiting for the end of the body.
+
+        Raises:
+            ResponseError: the end came too early.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Which header carries the key."""
+
+    header: str = "authorization"
+    prefix: str = "Bearer "
+
+    def headers(self, key: str) -> dict[str, str]:
+        """The header with the key in it."""
+        return {self.header: self.prefix + key}
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider: where it is, how it is spoken to, and the four transforms."""
+
+    name: str
+    base_url: str
+    """Scheme and host, and a path only where a host serves the format below one; `""` when
+    the route must name it."""
+
+    key_variable: str | None
+    """The customary environment variable; None where no key is customary."""
+
+    decoder: Callable[[], Decoder]
+    """Framing of its streams."""
+
+    build_request: Callable[[Call], ProviderRequest]
+    """Raises RequestError for what the provider cannot do."""
+
+    parse_response: Callable[[Call, JSON], JSON]
+    """A plain answer to a `chat.completion`. Raises ResponseError."""
+
+    parse_error: Callable[[int, object], ErrorAnswer]
+    """HTTP status and parsed body (or text) to OpenAI's error."""
+
+    open_stream: Callable[[Call], Stream]
+    auth: Auth = Auth()
+    key_required: bool = True
