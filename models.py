@@ -1,0 +1,330 @@
+"""The record: tables, the view `exchanges`, and the migrations that make them.
+
+The classes are declarations for whoever reads the record; they are bound late, to the database
+that is read: `with database.bind_ctx(MODELS): ...`. Times are integers, milliseconds since
+1970 UTC. A body is JSON text, equal to what was on the wire, secrets aside.
+
+The SQL of a migration is frozen: it makes what the version of its day made, whatever the
+classes look like by now. It is plain enough for SQLite and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, cast
+
+from peewee import (
+    BigIntegerField,
+    BlobField,
+    BooleanField,
+    Database,
+    FloatField,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    PostgresqlDatabase,
+    TextField,
+)
+
+
+class NewerDatabaseError(ValueError):
+    """The database was written by a newer version; it is left as it is."""
+
+
+class Cursor(Protocol):
+    """What a statement gave, as far as it is used here (PEP 249)."""
+
+    rowcount: int
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row."""
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows."""
+
+
+def execute(database: Database, sql: str, parameters: Sequence[object] = ()) -> Cursor:
+    """Runs one statement, its parameters written `?` for every database.
+
+    Raises:
+        peewee.DatabaseError: the database refuses it.
+    """
+    # peewee's stubs leave this method without types.
+    run = cast("Callable[[str, Sequence[object]], Cursor]", database.execute_sql)
+    return run(sql.replace("?", database.param), parameters)
+
+
+class Session(Model):
+    """One conversation, as far as it could be told from the wire."""
+
+    id = TextField(primary_key=True)
+    chat_id = TextField(null=True)
+    """The provider's own conversation, where it keeps one."""
+    parent_id = TextField(null=True)
+    """The last `response_id`, to continue from."""
+    first_user_message = TextField(null=True)
+    message_count = IntegerField(default=0)
+    client = TextField(null=True)
+    created_at = BigIntegerField()
+    last_accessed = BigIntegerField(index=True)
+    expires_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "sessions"
+
+
+class Request(Model):
+    """What the client asked, in its own words and in the provider's."""
+
+    session_id = ForeignKeyField(Session, column_name="session_id", on_delete="CASCADE")
+    request_id = TextField(unique=True)
+    parent_id = TextField(null=True, index=True)
+    """The `response_id` that this request continues."""
+    openai_request = TextField(null=True)
+    provider_request = TextField(null=True)
+    provider = TextField()
+    model = TextField()
+    provider_model = TextField()
+    upstream_url = TextField()
+    method = TextField()
+    path = TextField()
+    stream = BooleanField()
+    dropped = TextField(null=True)
+    """OpenAI parameters that the provider cannot carry, comma-separated."""
+    client = TextField(null=True)
+    """The client's `user-agent`."""
+    timestamp = BigIntegerField(index=True)
+    created_at = BigIntegerField()
+    digest = TextField(null=True)
+    """Of the whole conversation as it was sent; the answer's turn is built on it."""
+
+    class Meta:
+        table_name = "requests"
+
+
+class Response(Model):
+    """What the provider answered and what the client heard; one row for each request."""
+
+    request_id = ForeignKeyField(
+        Request, column_name="request_id", unique=True, on_delete="CASCADE", backref="responses"
+    )
+    session_id = ForeignKeyField(Session, column_name="session_id", on_delete="CASCADE")
+    response_id = TextField(unique=True)
+    openai_response = TextField(null=True)
+    provider_response = TextField(null=True)
+    parent_id = TextField(null=True)
+    completion_tokens = IntegerField(null=True)
+    prompt_tokens = IntegerField(null=True)
+    total_tokens = IntegerField(null=True)
+    cached_tokens = IntegerField(null=True)
+    reasoning_tokens = IntegerField(null=True)
+    cost_usd = FloatField(null=True)
+    finish_reason = TextField(null=True)
+    error = TextField(null=True)
+    status_code = IntegerField(null=True)
+    state = TextField()
+    """`streaming`, `complete`, `interrupted` or `failed`."""
+    duration_ms = IntegerField(null=True)
+    first_chunk_ms = IntegerField(null=True)
+    timestamp = BigIntegerField()
+    created_at = BigIntegerField()
+
+    class Meta:
+        table_name = "responses"
+
+
+class Turn(Model):
+    """An answered conversation: who sends it again goes on from this answer."""
+
+    digest = TextField()
+    response_id = TextField()
+    session_id = ForeignKeyField(Session, column_name="session_id", on_delete="CASCADE")
+
+    class Meta:
+        table_name = "turns"
+        indexes = ((("digest", "response_id"), True),)
+
+
+class Piece(Model):
+    """Raw bytes of a provider's stream, as one piece arrived (option `chat_raw`)."""
+
+    request_id = ForeignKeyField(Request, column_name="request_id", on_delete="CASCADE")
+    position = IntegerField()
+    arrived_ms = IntegerField()
+    """Since the request was recorded."""
+    body = BlobField()
+
+    class Meta:
+        table_name = "pieces"
+        indexes = ((("request_id", "position"), True),)
+
+
+class Exchange(Model):
+    """One request with its response and its session: a row of the view, to be read only.
+
+    A name that several tables have belongs to the request (`id`, `client`, `timestamp`,
+    `created_at`); the others carry their table's name in front. `request_id` is the UUID.
+    """
+
+    id = IntegerField(primary_key=True)
+    session_id = TextField()
+    request_id = TextField()
+    request_parent_id = TextField(null=True)
+    openai_request = TextField(null=True)
+    provider_request = TextField(null=True)
+    provider = TextField()
+    model = TextField()
+    provider_model = TextField()
+    upstream_url = TextField()
+    method = TextField()
+    path = TextField()
+    stream = BooleanField()
+    dropped = TextField(null=True)
+    client = TextField(null=True)
+    timestamp = BigIntegerField()
+    created_at = BigIntegerField()
+    response_row_id = IntegerField(null=True)
+    response_id = TextField(null=True)
+    openai_response = TextField(null=True)
+    provider_response = TextField(null=True)
+    response_parent_id = TextField(null=True)
+    completion_tokens = IntegerField(null=True)
+    prompt_tokens = IntegerField(null=True)
+    total_tokens = IntegerField(null=True)
+    cached_tokens = IntegerField(null=True)
+    reasoning_tokens = IntegerField(null=True)
+    cost_usd = FloatField(null=True)
+    finish_reason = TextField(null=True)
+    error = TextField(null=True)
+    status_code = IntegerField(null=True)
+    state = TextField(null=True)
+    duration_ms = IntegerField(null=True)
+    first_chunk_ms = IntegerField(null=True)
+    response_timestamp = BigIntegerField(null=True)
+    response_created_at = BigIntegerField(null=True)
+    chat_id = TextField(null=True)
+    session_parent_id = TextField(null=True)
+    first_user_message = TextField(null=True)
+    message_count = IntegerField(null=True)
+    session_client = TextField(null=True)
+    session_created_at = BigIntegerField(null=True)
+    last_accessed = BigIntegerField(null=True)
+    expires_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "exchanges"
+
+
+TABLES: tuple[type[Model], ...] = (Session, Request, Response, Turn, Piece)
+MODELS: tuple[type[Model], ...] = (*TABLES, Exchange)
+
+_M001 = """
+CREATE TABLE sessions (
+    id TEXT NOT NULL PRIMARY KEY, chat_id TEXT, parent_id TEXT, first_user_message TEXT,
+    message_count INTEGER NOT NULL, client TEXT, created_at BIGINT NOT NULL,
+    last_accessed BIGINT NOT NULL, expires_at BIGINT);
+CREATE INDEX sessions_last_accessed ON sessions (last_accessed);
+CREATE TABLE requests (
+    id {serial} PRIMARY KEY,
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    request_id TEXT NOT NULL UNIQUE, parent_id TEXT, openai_request TEXT, provider_request TEXT,
+    provider TEXT NOT NULL, model TEXT NOT NULL, provider_model TEXT NOT NULL,
+    upstream_url TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, stream BOOLEAN NOT NULL,
+    dropped TEXT, client TEXT, timestamp BIGINT NOT NULL, created_at BIGINT NOT NULL, digest TEXT);
+CREATE INDEX requests_session_id ON requests (session_id);
+CREATE INDEX requests_parent_id ON requests (parent_id);
+CREATE INDEX requests_timestamp ON requests (timestamp);
+CREATE TABLE responses (
+    id {serial} PRIMARY KEY,
+    request_id BIGINT NOT NULL UNIQUE REFERENCES requests (id) ON DELETE CASCADE,
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    response_id TEXT NOT NULL UNIQUE, openai_response TEXT, provider_response TEXT,
+    parent_id TEXT, completion_tokens BIGINT, prompt_tokens BIGINT, total_tokens BIGINT,
+    cached_tokens BIGINT, reasoning_tokens BIGINT, cost_usd DOUBLE PRECISION, finish_reason TEXT,
+    error TEXT, status_code INTEGER, state TEXT NOT NULL, duration_ms BIGINT,
+    first_chunk_ms BIGINT, timestamp BIGINT NOT NULL, created_at BIGINT NOT NULL);
+CREATE INDEX responses_session_id ON responses (session_id);
+CREATE INDEX responses_streaming ON responses (created_at) WHERE state = 'streaming';
+CREATE TABLE turns (
+    id {serial} PRIMARY KEY, digest TEXT NOT NULL, response_id TEXT NOT NULL,
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    UNIQUE (digest, response_id));
+CREATE INDEX turns_session_id ON turns (session_id);
+CREATE TABLE pieces (
+    id {serial} PRIMARY KEY,
+    request_id BIGINT NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL, arrived_ms BIGINT NOT NULL, body {bytes} NOT NULL,
+    UNIQUE (request_id, position));
+CREATE VIEW exchanges AS SELECT
+    q.id, q.session_id, q.request_id, q.parent_id AS request_parent_id, q.openai_request,
+    q.provider_request, q.provider, q.model, q.provider_model, q.upstream_url, q.method, q.path,
+    q.stream, q.dropped, q.client, q.timestamp, q.created_at, a.id AS response_row_id,
+    a.response_id, a.openai_response, a.provider_response, a.parent_id AS response_parent_id,
+    a.completion_tokens, a.prompt_tokens, a.total_tokens, a.cached_tokens, a.reasoning_tokens,
+    a.cost_usd, a.finish_reason, a.error, a.status_code, a.state, a.duration_ms, a.first_chunk_ms,
+    a.timestamp AS response_timestamp, a.created_at AS response_created_at, s.chat_id,
+    s.parent_id AS session_parent_id, s.first_user_message, s.message_count,
+    s.client AS session_client, s.created_at AS session_created_at, s.last_accessed, s.expires_at
+    FROM requests q
+    JOIN sessions s ON s.id = q.session_id
+    LEFT JOIN responses a ON a.request_id = q.id;
+"""
+
+
+def m001_initial(database: Database) -> None:
+    """The first schema."""
+    postgres = isinstance(database, PostgresqlDatabase)
+    names = {
+        "serial": "BIGSERIAL" if postgres else "INTEGER NOT NULL",
+        "bytes": "BYTEA" if postgres else "BLOB",
+    }
+    for statement in _M001.format(**names).split(";"):
+        if statement.strip():
+            execute(database, statement)
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_initial,)
+"""In order; each is applied once and recorded by its name. Names never change."""
+
+
+def migrate(database: Database) -> list[str]:
+    """Brings the database to this version's schema; the names of the migrations applied now.
+
+    Raises:
+        NewerDatabaseError: it holds a migration that this version does not know.
+        peewee.OperationalError: the database cannot be read or written.
+    """
+    known = {migration.__name__: migration for migration in MIGRATIONS}
+    if _applied(database) == set(known):
+        return []
+    with database.atomic():
+        if isinstance(database, PostgresqlDatabase):
+            # Two instances that start together: the second waits, then finds nothing to do.
+            execute(database, "SELECT pg_advisory_xact_lock(7146203)")
+        applied = _applied(database)
+        newer = sorted(applied - set(known))
+        if newer:
+            raise NewerDatabaseError(
+                f"The database was written by a newer version ({', '.join(newer)}); this one "
+                f"knows migrations up to {MIGRATIONS[-1].__name__}. It was left as it is."
+            )
+        return [_apply(database, name, known[name]) for name in known if name not in applied]
+
+
+def _applied(database: Database) -> set[str]:
+    if not database.table_exists("migrations"):
+        return set()
+    return {name for (name,) in execute(database, "SELECT name FROM migrations").fetchall()}
+
+
+def _apply(database: Database, name: str, migration: Callable[[Database], None]) -> str:
+    execute(
+        database,
+        "CREATE TABLE IF NOT EXISTS migrations (name TEXT NOT NULL PRIMARY KEY, "
+        "applied_at BIGINT NOT NULL)",
+    )
+    migration(database)
+    now = time.time_ns() // 1_000_000
+    execute(database, "INSERT INTO migrations (name, applied_at) VALUES (?, ?)", (name, now))
+    return name

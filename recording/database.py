@@ -1,0 +1,129 @@
+"""The database of the record: where it lies, how it is opened, whether it is still there."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from peewee import Database, PostgresqlDatabase, SqliteDatabase
+from playhouse import db_url  # type: ignore[import-untyped]  # peewee ships stubs for itself alone
+
+from models import migrate
+from transforms.contract import JSON
+
+FILE_MODE = 0o600
+BUSY_MS = 10
+"""How long a statement waits for another process's lock; a call waits 25 ms at most."""
+
+SCHEMES = ("sqlite", "postgresql", "postgres")
+
+_PRAGMAS = (
+    ("auto_vacuum", "incremental"),
+    ("journal_mode", "wal"),
+    ("synchronous", "normal"),
+    ("foreign_keys", 1),
+    ("wal_autocheckpoint", 2000),
+    ("journal_size_limit", 64 << 20),
+)
+"""In this order: `auto_vacuum` only counts before the file has its first page."""
+
+
+class RecordDatabase:
+    """One connection to the record, for one thread at a time."""
+
+    def __init__(self, url: str) -> None:
+        """Raises ValueError when the URL cannot be used."""
+        self.database, self.path = _parse(url)
+        self._inode: int | None = None
+
+    @property
+    def spill_path(self) -> Path:
+        """Where records wait while the database cannot be written."""
+        if self.path is not None:
+            return self.path.with_name(self.path.name + ".spill")
+        return Path(f"{Path(str(self.database.database)).name}.spill")
+
+    def open(self) -> None:
+        """Creates the file for nobody else to read, connects, and migrates.
+
+        Raises:
+            NewerDatabaseError: a newer version wrote it.
+            peewee.DatabaseError: it cannot be opened.
+            OSError: the file cannot be created.
+        """
+        self.close()
+        if self.path is not None:
+            # SQLite gives its -wal and -shm files the mode of the database file.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, FILE_MODE))
+            self._inode = self.path.stat().st_ino
+        self.database.connect()
+        migrate(self.database)
+
+    def close(self) -> None:
+        """Closes the connection, if it is open."""
+        if not self.database.is_closed():
+            self.database.close()
+
+    def is_gone(self) -> bool:
+        """Whether the file was deleted or replaced: SQLite would go on writing into nowhere."""
+        if self.path is None or self._inode is None:
+            return False
+        try:
+            return self.path.stat().st_ino != self._inode
+        except OSError:
+            return True
+
+
+def _parse(url: str) -> tuple[Database, Path | None]:
+    scheme = url.partition(":")[0].partition("+")[0]
+    if scheme not in SCHEMES or "://" not in url:
+        raise ValueError(
+            f"`{_shown(url)}` is not a database URL that can be used; "
+            "`sqlite:///FILE` and `postgresql://USER@HOST/NAME` are."
+        )
+    try:
+        options = db_url.parse(url)
+    except ValueError as exc:
+        raise ValueError(f"`{_shown(url)}` cannot be read as a database URL: {exc}") from exc
+    name = options.pop("database", None)
+    if not name or (scheme == "sqlite" and options.pop("host", None)):
+        raise ValueError(
+            f"`{_shown(url)}` names no database; a file takes three slashes: `sqlite:///chats.db`."
+        )
+    if scheme == "sqlite":
+        return _sqlite(url, str(name), options)
+    return _postgresql(str(name), options), None
+
+
+def _sqlite(url: str, name: str, options: JSON) -> tuple[Database, Path | None]:
+    path = None if name == ":memory:" else Path(name).absolute()
+    if path is not None and not path.parent.is_dir():
+        raise ValueError(f"`{_shown(url)}`: the folder `{path.parent}` does not exist.")
+    if path is not None and path.is_dir():
+        raise ValueError(f"`{_shown(url)}`: `{path}` is a folder, not a file.")
+    settings: JSON = {
+        "pragmas": _PRAGMAS,
+        "timeout": BUSY_MS / 1000,
+        "lock_type": "IMMEDIATE",
+        "thread_safe": False,
+        "check_same_thread": False,
+    }
+    return SqliteDatabase(str(path or name), **{**options, **settings}), path
+
+
+def _postgresql(name: str, options: JSON) -> Database:
+    if find_spec("psycopg") is None and find_spec("psycopg2") is None:
+        raise ValueError(
+            "`postgresql://` needs the package `psycopg`: pip install 'psycopg[binary]'."
+        )
+    settings: JSON = {"prefer_psycopg3": True, "thread_safe": False}
+    return PostgresqlDatabase(name, **{**options, **settings})
+
+
+def _shown(url: str) -> str:
+    """The URL without its password."""
+    head, at, tail = url.rpartition("@")
+    if not at:
+        return url
+    return head.split("//", 1)[0] + "//…@" + tail

@@ -1,0 +1,152 @@
+"""The recorder: verbs that are told what happened, and never hold up who tells it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+
+from recording import sessions
+from recording.bodies import Body
+from recording.building import Answer, RowBuilder, State
+from recording.database import RecordDatabase
+from recording.redaction import Redactor, secret_values
+from recording.retention import Retention
+from recording.tracker import PersistenceTracker, RequestRecord
+from recording.writer import Entry, Writer
+
+STORES = ("full", "metadata", "off")
+LONGEST_WAIT_S = 0.025
+"""How long a call waits for its request to be committed or spilled."""
+
+
+class Recorder:
+    """Keeps both panels of every exchange, through one writer thread.
+
+    All verbs belong to the event loop's thread. Whatever is stored is redacted here, before it
+    is queued.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        store: str = "full",
+        redact: Sequence[re.Pattern[str]] = (),
+        keep_days: int = 0,
+        keep_mb: int = 0,
+    ) -> None:
+        """Raises ValueError when the URL or another argument cannot be used."""
+        if store not in STORES:
+            raise ValueError(f"`{store}` is not a way to store; `full`, `metadata` and `off` are.")
+        if keep_days < 0 or keep_mb < 0:
+            raise ValueError("A limit on what is kept is a number from 0 on; 0 = no limit.")
+        self._on = store != "off"
+        self._full = store == "full"
+        retention = Retention(keep_days=keep_days, keep_mb=keep_mb)
+        self._builder = RowBuilder(
+            Redactor(redact), full=self._full, lifetime_ms=retention.lifetime_ms
+        )
+        self._writer = Writer(RecordDatabase(url), retention)
+        self._running = False
+
+    @property
+    def waiting(self) -> int:
+        """Rows that are not in the database yet, the spill file's included."""
+        return self._writer.waiting
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Opens the database, brings its schema up to date, and starts the writer.
+
+        Answers that an earlier run left unfinished become `interrupted`.
+
+        Raises:
+            NewerDatabaseError: a newer version wrote the database.
+            peewee.DatabaseError: it cannot be opened.
+            OSError: a file cannot be created.
+        """
+        if self._on:
+            self._writer.start(loop)
+            self._running = True
+
+    def stop(self) -> None:
+        """Writes what is queued and closes the database; what comes later is not recorded."""
+        if self._running:
+            self._running = False
+            self._writer.stop()
+
+    async def log_request(self, record: RequestRecord) -> PersistenceTracker:
+        """Records a request; back once it is committed or spilled, after 25 ms at the latest."""
+        secrets = secret_values(record.secrets)
+        tracker = PersistenceTracker(
+            record.request_id,
+            secrets=secrets,
+            message_count=sessions.count_messages(record.body or {}),
+        )
+        if self._running:
+            loop = asyncio.get_running_loop()
+            stored = loop.create_future()
+            row = self._builder.request_row(record, secrets)
+            self._writer.put(Entry(row, record.body, stored))
+            limit = loop.call_later(LONGEST_WAIT_S, _give_up, stored)
+            await stored
+            limit.cancel()
+        return tracker
+
+    def log_response(
+        self,
+        tracker: PersistenceTracker,
+        *,
+        openai_response: Body,
+        provider_response: Body,
+        status_code: int | None,
+    ) -> None:
+        """Records a plain answer, whole."""
+        told = Answer(openai_response, provider_response, status_code, "complete")
+        self._record(tracker, told)
+
+    def log_streaming_response(
+        self,
+        tracker: PersistenceTracker,
+        *,
+        openai_response: Body,
+        provider_response: Body,
+        status_code: int | None,
+        state: State = "streaming",
+        error: str | None = None,
+    ) -> None:
+        """Records a streamed answer as it stands so far, or at its end."""
+        told = Answer(openai_response, provider_response, status_code, state, error)
+        self._record(tracker, told)
+
+    def log_error_response(
+        self,
+        tracker: PersistenceTracker,
+        *,
+        error: str,
+        status_code: int | None = None,
+        openai_response: Body = None,
+        provider_response: Body = None,
+        state: State = "failed",
+    ) -> None:
+        """Records an answer that is an error, or that never came."""
+        told = Answer(openai_response, provider_response, status_code, state, error)
+        self._record(tracker, told)
+
+    def log_raw(self, tracker: PersistenceTracker, piece: bytes) -> None:
+        """Keeps a raw piece of the provider's stream; it is written with the next snapshot."""
+        if self._running and self._full and piece and not tracker.finished:
+            tracker.pieces.append((tracker.elapsed_ms(), piece))
+
+    def _record(self, tracker: PersistenceTracker, told: Answer) -> None:
+        if tracker.finished or not self._running:
+            return
+        tracker.finished = told.state != "streaming"
+        tracker.snapshot_taken()
+        self._writer.put(Entry(self._builder.response_row(tracker, told)))
+
+
+def _give_up(stored: asyncio.Future[None]) -> None:
+    """The record goes on being written; the call does not wait for it any longer."""
+    if not stored.done():
+        stored.set_result(None)

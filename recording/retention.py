@@ -1,0 +1,125 @@
+"""Forgetting: by age and by size, oldest sessions first, in steps that hold nobody up."""
+
+from __future__ import annotations
+
+import time
+
+from peewee import Database, SqliteDatabase
+
+from models import execute
+
+DAY_MS = 86_400_000
+CHECK_EVERY_S = 60.0
+"""Between two looks whether there is something to forget."""
+
+BUSY_EVERY_S = 1.0
+"""Between two steps while rows keep coming."""
+
+_STEP_MS = 20
+"""A step that takes longer makes the next one smaller; one that takes a quarter, larger."""
+
+_MOST_REQUESTS = 64
+_VACUUM_PAGES = 256
+_IN_FLIGHT_MS = 3_600_000
+
+# The answer to a call in flight needs its request: such a session is not touched.
+_OLDEST = """SELECT s.id, s.last_accessed FROM sessions s WHERE NOT EXISTS (
+    SELECT 1 FROM requests q LEFT JOIN responses a ON a.request_id = q.id
+    WHERE q.session_id = s.id AND q.created_at > ? AND (a.state IS NULL OR a.state = 'streaming'))
+    ORDER BY s.last_accessed, s.id LIMIT 1"""
+
+
+class Retention:
+    """Removes what is too old or too much, a little with each step."""
+
+    def __init__(self, *, keep_days: int = 0, keep_mb: int = 0) -> None:
+        """0 means no limit."""
+        self._keep_ms = keep_days * DAY_MS
+        self._keep_bytes = keep_mb * 1_000_000
+        self._requests = 8
+        self._next_step = 0.0
+        self._more = False
+
+    @property
+    def lifetime_ms(self) -> int:
+        """How long a session is kept after its last use; 0 = no limit."""
+        return self._keep_ms
+
+    def due_in(self) -> float | None:
+        """Seconds until the next step when nothing else is to be done; None for never."""
+        if not self._keep_ms and not self._keep_bytes:
+            return None
+        return 0.0 if self._more else max(self._next_step - time.monotonic(), 0.0)
+
+    def step(self, database: Database, *, idle: bool) -> bool:
+        """Removes a little, if something is due; whether there is more to remove.
+
+        Raises:
+            peewee.DatabaseError: the database cannot be written.
+        """
+        wait = self.due_in()
+        now = time.monotonic()
+        if wait is None or (now < self._next_step and not (idle and self._more)):
+            return False
+        self._more = self._forget(database) or _give_back(database)
+        self._next_step = now + (BUSY_EVERY_S if self._more else CHECK_EVERY_S)
+        return self._more
+
+    def _forget(self, database: Database) -> bool:
+        """Whether something was removed."""
+        now_ms = time.time_ns() // 1_000_000
+        oldest = execute(database, _OLDEST, (now_ms - _IN_FLIGHT_MS,)).fetchone()
+        if oldest is None:
+            return False
+        session_id, last_accessed = oldest
+        too_old = bool(self._keep_ms) and last_accessed < now_ms - self._keep_ms
+        too_much = bool(self._keep_bytes) and used_bytes(database) > self._keep_bytes
+        if not too_old and not too_much:
+            return False
+        started = time.monotonic()
+        with database.atomic():
+            _remove_requests(database, session_id, self._requests)
+        self._adapt((time.monotonic() - started) * 1000)
+        return True
+
+    def _adapt(self, took_ms: float) -> None:
+        if took_ms > _STEP_MS:
+            self._requests = max(self._requests // 2, 1)
+        elif took_ms < _STEP_MS / 4:
+            self._requests = min(self._requests * 2, _MOST_REQUESTS)
+
+
+def used_bytes(database: Database) -> int:
+    """What the record takes, without pages that are free again."""
+    if not isinstance(database, SqliteDatabase):
+        sizes = "SELECT pg_database_size(current_database())"
+        return _number(database, sizes)
+    pages = _number(database, "PRAGMA page_count") - _number(database, "PRAGMA freelist_count")
+    return pages * _number(database, "PRAGMA page_size")
+
+
+def _remove_requests(database: Database, session_id: str, limit: int) -> None:
+    """Removes a session's first requests with their answers; after the last one the session."""
+    first = "SELECT id FROM requests WHERE session_id = ? ORDER BY id LIMIT ?"
+    removed = execute(
+        database, f"DELETE FROM requests WHERE id IN ({first})", (session_id, limit)
+    ).rowcount
+    if removed < limit:
+        execute(database, "DELETE FROM sessions WHERE id = ?", (session_id,))
+
+
+def _give_back(database: Database) -> bool:
+    """Whether a few free pages were given back to the file system."""
+    if not isinstance(database, SqliteDatabase):
+        return False
+    if _number(database, "PRAGMA auto_vacuum") != 2 or not _number(
+        database, "PRAGMA freelist_count"
+    ):
+        return False
+    execute(database, f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+    return True
+
+
+def _number(database: Database, sql: str) -> int:
+    row = execute(database, sql).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,258 @@
+"""What is to be written, as plain data, and the SQL that writes it.
+
+A row waits in the queue, perhaps in the spill file, and may come twice: writing it a second time
+changes nothing. The statements are made once, because building one with peewee costs several
+times what running it does.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import msgspec
+from peewee import Database
+
+from models import Request, Response, execute
+from recording.sessions import turn_digest
+
+STALE = "The proxy stopped before the answer was whole."
+"""`error` of an answer that an earlier run left unfinished."""
+
+_NEWEST = 10_000
+"""How many of the last requests are looked at for one without an answer."""
+
+_SESSION_NAMESPACE = uuid.UUID("3e4b6a1c-8d0f-4c55-9d0b-5f3c2f5a7b1e")
+
+
+class RequestRow(msgspec.Struct, tag="request"):
+    """A request to be written, and what its session is to be found by."""
+
+    request_id: str
+    openai_request: str | None
+    provider_request: str | None
+    provider: str
+    model: str
+    provider_model: str
+    upstream_url: str
+    method: str
+    path: str
+    stream: bool
+    dropped: str | None
+    client: str | None
+    timestamp: int
+    created_at: int
+    explicit_session: str | None
+    title: str | None
+    lifetime_ms: int
+    """How long a session is kept after its last use; 0 = no limit."""
+    digest: str | None = None
+    answered: str | None = None
+    message_count: int = 0
+
+
+class ResponseRow(msgspec.Struct, tag="response"):
+    """An answer so far, or in its final state."""
+
+    request_id: str
+    response_id: str
+    fallback_id: str
+    """Taken when another request's answer already has `response_id`."""
+    openai_response: str | None
+    provider_response: str | None
+    completion_tokens: int | None
+    prompt_tokens: int | None
+    total_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+    finish_reason: str | None
+    error: str | None
+    status_code: int | None
+    state: str
+    duration_ms: int
+    first_chunk_ms: int | None
+    timestamp: int
+    turns: list[str] = []
+    """Digests of the answer's choices, once it is final."""
+    message_count: int = 0
+    first_piece: int = 0
+    """Position of the first of `pieces`."""
+    pieces: list[tuple[int, bytes]] = []
+    """Raw bytes with their arrival in milliseconds."""
+
+
+Row = RequestRow | ResponseRow
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+_REQUEST_COLUMNS = tuple(
+    name for name in Request._meta.fields if name not in {"id", "session_id", "parent_id"}
+)
+_RESPONSE_COLUMNS = tuple(
+    name
+    for name in Response._meta.fields
+    if name not in {"id", "request_id", "session_id", "parent_id", "response_id", "created_at"}
+    and name != "cost_usd"
+)
+_OVERWRITTEN = ("response_id", "state", "error", "duration_ms", "timestamp")
+_KEPT = tuple(name for name in _RESPONSE_COLUMNS if name not in _OVERWRITTEN)
+
+_INSERT_REQUEST = (
+    _insert("requests", (*_REQUEST_COLUMNS, "session_id", "parent_id"))
+    + " ON CONFLICT (request_id) DO NOTHING"
+)
+_UPSERT_SESSION = (
+    _insert(
+        "sessions",
+        (
+            *("id", "first_user_message", "message_count", "client"),
+            *("created_at", "last_accessed", "expires_at"),
+        ),
+    )
+    + """ ON CONFLICT (id) DO UPDATE SET
+    first_user_message = COALESCE(sessions.first_user_message, excluded.first_user_message),
+    client = COALESCE(sessions.client, excluded.client),
+    message_count = CASE WHEN excluded.message_count > sessions.message_count
+        THEN excluded.message_count ELSE sessions.message_count END,
+    last_accessed = excluded.last_accessed, expires_at = excluded.expires_at"""
+)
+# What an earlier snapshot told stays, unless the later one tells it anew: an error that comes
+# without a body must not erase the partial answer. A late snapshot never undoes a final state.
+_UPSERT_RESPONSE = (
+    _insert(
+        "responses",
+        (
+            *_RESPONSE_COLUMNS,
+            *("request_id", "session_id", "parent_id", "response_id", "created_at"),
+        ),
+    )
+    + " ON CONFLICT (request_id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _OVERWRITTEN)
+    + "".join(f", {name} = COALESCE(excluded.{name}, responses.{name})" for name in _KEPT)
+    + " WHERE excluded.state <> 'streaming' OR responses.state = 'streaming'"
+    + f" OR responses.error = '{STALE}'"
+)
+_INSERT_TURN = (
+    _insert("turns", ("digest", "response_id", "session_id"))
+    + " ON CONFLICT (digest, response_id) DO NOTHING"
+)
+_INSERT_PIECE = (
+    _insert("pieces", ("request_id", "position", "arrived_ms", "body"))
+    + " ON CONFLICT (request_id, position) DO NOTHING"
+)
+# Among several conversations that are alike so far, the one nobody went on with, then the latest.
+_FIND_TURN = """SELECT t.response_id, t.session_id FROM turns t WHERE t.digest = ? {named}
+    ORDER BY EXISTS (SELECT 1 FROM requests q WHERE q.parent_id = t.response_id), t.id DESC
+    LIMIT 1"""
+_FIND_TURN_ANYWHERE = _FIND_TURN.format(named="")
+_FIND_TURN_IN_SESSION = _FIND_TURN.format(named="AND t.session_id = ?")
+
+
+def write_row(database: Database, row: Row) -> None:
+    """Writes one row and what follows from it.
+
+    Raises:
+        peewee.DatabaseError: the database refuses the row, or cannot be written at all.
+        LookupError: an answer to a request that was never recorded.
+    """
+    if isinstance(row, RequestRow):
+        _write_request(database, row)
+    else:
+        _write_response(database, row)
+
+
+def mark_interrupted(database: Database, before_ms: int) -> int:
+    """Gives a final state to what earlier runs left unfinished; how many there were.
+
+    Instances that share the database may still be at work on what is marked here: their next
+    snapshot or final state then takes the mark away again.
+    """
+    left = execute(
+        database,
+        "UPDATE responses SET state = 'interrupted', error = ? "
+        "WHERE state = 'streaming' AND created_at < ?",
+        (STALE, before_ms),
+    ).rowcount
+    unanswered = execute(
+        database,
+        "INSERT INTO responses (request_id, session_id, response_id, parent_id, state, error, "
+        "timestamp, created_at) SELECT q.id, q.session_id, q.request_id, q.parent_id, "
+        "'interrupted', CAST(? AS TEXT), q.timestamp, q.created_at FROM requests q "
+        "LEFT JOIN responses a ON a.request_id = q.id "
+        "WHERE q.id > (SELECT COALESCE(MAX(id), 0) FROM requests) - ? AND q.created_at < ? "
+        "AND a.id IS NULL ON CONFLICT DO NOTHING",
+        (STALE, _NEWEST, before_ms),
+    ).rowcount
+    return left + unanswered
+
+
+def _write_request(database: Database, row: RequestRow) -> None:
+    known = "SELECT 1 FROM requests WHERE request_id = ?"
+    if execute(database, known, (row.request_id,)).fetchone():
+        return
+    session_id, parent_id = _place(database, row)
+    expires_at = row.created_at + row.lifetime_ms if row.lifetime_ms else None
+    told = (session_id, row.title, row.message_count, row.client)
+    execute(database, _UPSERT_SESSION, (*told, row.created_at, row.created_at, expires_at))
+    columns = [getattr(row, name) for name in _REQUEST_COLUMNS]
+    execute(database, _INSERT_REQUEST, (*columns, session_id, parent_id))
+
+
+def _place(database: Database, row: RequestRow) -> tuple[str, str | None]:
+    """The session of a request, and the answer it continues."""
+    explicit = row.explicit_session
+    turn = None
+    if row.answered is not None:
+        if explicit is None:
+            turn = execute(database, _FIND_TURN_ANYWHERE, (row.answered,)).fetchone()
+        else:
+            turn = execute(database, _FIND_TURN_IN_SESSION, (row.answered, explicit)).fetchone()
+    if turn is not None:
+        return turn[1], turn[0]
+    return explicit or str(uuid.uuid5(_SESSION_NAMESPACE, row.request_id)), None
+
+
+def _write_response(database: Database, row: ResponseRow) -> None:
+    request = execute(
+        database,
+        "SELECT id, session_id, parent_id, digest, created_at FROM requests WHERE request_id = ?",
+        (row.request_id,),
+    ).fetchone()
+    if request is None:
+        raise LookupError("its request is not in the database")
+    number, session_id, parent_id, digest, created_at = request
+    response_id = _free_id(database, row, number)
+    columns: list[Any] = [getattr(row, name) for name in _RESPONSE_COLUMNS]
+    execute(
+        database,
+        _UPSERT_RESPONSE,
+        (*columns, number, session_id, parent_id, response_id, created_at),
+    )
+    for position, (arrived_ms, body) in enumerate(row.pieces, row.first_piece):
+        execute(database, _INSERT_PIECE, (number, position, arrived_ms, body))
+    if row.turns and digest is not None:
+        _write_turns(database, row, response_id, session_id, digest)
+
+
+def _free_id(database: Database, row: ResponseRow, number: int) -> str:
+    """The answer's id, unless another request has it: some servers repeat one for ever."""
+    taken = "SELECT 1 FROM responses WHERE response_id = ? AND request_id <> ?"
+    used = execute(database, taken, (row.response_id, number)).fetchone()
+    return row.fallback_id if used else row.response_id
+
+
+def _write_turns(
+    database: Database, row: ResponseRow, response_id: str, session_id: str, digest: str
+) -> None:
+    for answer in row.turns:
+        turn = turn_digest(digest, answer)
+        execute(database, _INSERT_TURN, (turn, response_id, session_id))
+    execute(
+        database,
+        "UPDATE sessions SET parent_id = ?, last_accessed = ?, message_count = CASE "
+        "WHEN message_count < ? THEN ? ELSE message_count END WHERE id = ?",
+        (response_id, row.timestamp, row.message_count, row.message_count, session_id),
+    )

@@ -1,0 +1,291 @@
+"""The one thread that writes the record.
+
+Rows come through a queue. All that is waiting is written in one transaction, so that many calls
+share one commit. When the transaction fails because a row is bad, the rows are tried one by one,
+and the bad one fails alone. When it fails because the database is in trouble (locked, full, gone,
+read-only), the rows go to the spill file, and so does everything after them, until the database
+is back and the spill file has been written to it from its beginning: order is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from peewee import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
+
+from models import NewerDatabaseError
+from recording.database import RecordDatabase
+from recording.rare_log import RareLog
+from recording.retention import Retention
+from recording.rows import RequestRow, Row, mark_interrupted, write_row
+from recording.sessions import conversation
+from recording.spill import Spill
+from transforms.contract import JSON
+
+LARGEST_BATCH = 256
+LARGEST_REPLAY = 64
+"""Rows of the spill file written at once; calls wait for their place behind it meanwhile."""
+
+RETRY_S = 0.5
+"""Between two tries to reach a database in trouble."""
+
+LAST_TRY_S = 5.0
+"""How long `stop` goes on writing what waits in the spill file."""
+
+REFUSAL = (
+    *(IntegrityError, DataError, ProgrammingError, NotSupportedError),
+    *(LookupError, ValueError, TypeError, OverflowError),
+)
+"""The row itself is at fault; others may well be written."""
+
+TROUBLE = (DatabaseError, InterfaceError)
+"""Whatever else the database says: nothing can be written now."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Entry:
+    """A row on its way, and who waits for it."""
+
+    row: Row
+    body: JSON | None = None
+    """The client's request; its digests are made in the writer's thread."""
+    stored: asyncio.Future[None] | None = None
+
+
+class Writer:
+    """Owns the database from `start` to `stop`."""
+
+    def __init__(self, store: RecordDatabase, retention: Retention) -> None:
+        self._store = store
+        self._retention = retention
+        self._spill = Spill(store.spill_path)
+        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="recording-writer", daemon=True)
+        self._stopping = False
+        self._started_ms = 0
+        self._marked = False
+        """Whether what earlier runs left unfinished has its final state."""
+        self._in_trouble = False
+        self._reopen = False
+        """Whether the connection may be broken."""
+        self._retry_at = 0.0
+        self._trouble_log = RareLog(_logger)
+        self._refusal_log = RareLog(_logger)
+        self._loss_log = RareLog(_logger)
+
+    @property
+    def waiting(self) -> int:
+        """Rows that are not in the database yet."""
+        return self._queue.qsize() + len(self._spill)
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Opens the database and starts the thread.
+
+        Raises:
+            NewerDatabaseError: a newer version wrote the database.
+            peewee.DatabaseError: it cannot be opened; being locked is no reason.
+            OSError: a file cannot be created.
+        """
+        self._loop = loop
+        self._started_ms = time.time_ns() // 1_000_000
+        try:
+            self._store.open()
+        except OperationalError as exc:
+            if "locked" not in str(exc):
+                raise
+            self._note_trouble(exc)
+        self._spill.open()
+        if not self._in_trouble and not len(self._spill):
+            self._mark_interrupted()
+        self._in_trouble = self._in_trouble or len(self._spill) > 0
+        self._thread.start()
+
+    def put(self, entry: Entry) -> None:
+        """Queues a row; never waits."""
+        self._queue.put(entry)
+
+    def stop(self) -> None:
+        """Writes what is queued, ends the thread and closes the database."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+        self._spill.close()
+        self._store.close()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self._work()
+            except Exception:
+                # A fault of ours must not end the thread: nothing at all would be recorded.
+                _logger.exception("The recording writer failed; it goes on with the next rows.")
+        give_up_at = time.monotonic() + LAST_TRY_S
+        self._retry_at = 0.0
+        while self._in_trouble and self._retry_at == 0.0 and time.monotonic() < give_up_at:
+            self._catch_up()
+
+    def _work(self) -> None:
+        """Stores what is queued, or does what is due meanwhile."""
+        batch = self._collect()
+        if batch:
+            self._store_batch(batch)
+        if not self._in_trouble:
+            self._forget(idle=not batch)
+        elif time.monotonic() >= self._retry_at:
+            self._catch_up()
+
+    def _forget(self, *, idle: bool) -> None:
+        try:
+            self._retention.step(self._store.database, idle=idle)
+        except TROUBLE as exc:
+            self._note_trouble(exc)
+
+    def _collect(self) -> list[Entry]:
+        """What is queued; waits for the first, unless something else is due before."""
+        batch: list[Entry] = []
+        try:
+            entry = self._queue.get(timeout=self._patience())
+            while entry is not None:
+                batch.append(entry)
+                if len(batch) == LARGEST_BATCH:
+                    return batch
+                entry = self._queue.get_nowait()
+            self._stopping = True
+        except queue.Empty:
+            pass
+        return batch
+
+    def _patience(self) -> float | None:
+        """Seconds until something is to be done without a row; None where nothing is."""
+        if self._in_trouble:
+            return max(self._retry_at - time.monotonic(), 0.001)
+        return self._retention.due_in()
+
+    def _store_batch(self, batch: Sequence[Entry]) -> None:
+        rows = [_described(entry) for entry in batch]
+        if self._in_trouble or not self._write(rows):
+            self._spill.append(rows)
+            if self._spill.lost:
+                self._loss_log.warning(
+                    "%d rows of the record are lost: neither the database nor %s can be written",
+                    self._spill.lost,
+                    self._spill.path,
+                )
+        waiting = [entry.stored for entry in batch if entry.stored is not None]
+        if waiting:
+            try:
+                self._loop.call_soon_threadsafe(_resolve, waiting)
+            except RuntimeError:
+                # The loop has ended, and everybody who waited with it.
+                return
+
+    def _write(self, rows: Sequence[Row]) -> bool:
+        """Whether the database is in order; a row that it refuses is logged and left out."""
+        try:
+            if self._store.is_gone():
+                raise OperationalError("the database file was removed or replaced")
+            if not self._write_together(rows):
+                self._write_one_by_one(rows)
+        except TROUBLE as exc:
+            self._note_trouble(exc)
+            return False
+        return True
+
+    def _write_together(self, rows: Sequence[Row]) -> bool:
+        database = self._store.database
+        try:
+            with database.atomic():
+                for row in rows:
+                    write_row(database, row)
+        except REFUSAL:
+            return False
+        return True
+
+    def _write_one_by_one(self, rows: Sequence[Row]) -> None:
+        database = self._store.database
+        with database.atomic():
+            for row in rows:
+                try:
+                    with database.savepoint():
+                        write_row(database, row)
+                except REFUSAL as exc:
+                    self._refusal_log.warning(
+                        "The database refused the %s of %s: %s",
+                        "request" if isinstance(row, RequestRow) else "answer",
+                        row.request_id,
+                        type(exc).__name__,
+                    )
+
+    def _catch_up(self) -> None:
+        """Writes the next rows of the spill file; at its end all is in order again."""
+        try:
+            if self._reopen:
+                self._store.open()
+                self._reopen = False
+        except (*TROUBLE, NewerDatabaseError, OSError) as exc:
+            self._note_trouble(exc)
+            return
+        rows, lines = self._spill.peek(LARGEST_REPLAY)
+        if rows and not self._write(rows):
+            return
+        self._spill.drop(lines)
+        self._retry_at = 0.0
+        if not len(self._spill):
+            self._in_trouble = False
+            self._mark_interrupted()
+        if not self._in_trouble:
+            self._trouble_log.over("The database is back; all that waited is written.")
+
+    def _mark_interrupted(self) -> None:
+        if not self._marked:
+            try:
+                mark_interrupted(self._store.database, self._started_ms)
+                self._marked = True
+            except TROUBLE as exc:
+                self._note_trouble(exc)
+
+    def _note_trouble(self, exc: Exception) -> None:
+        self._in_trouble = self._reopen = True
+        self._retry_at = time.monotonic() + RETRY_S
+        self._trouble_log.warning(
+            "The database cannot be written (%s: %s); %d rows wait in %s",
+            type(exc).__name__,
+            exc,
+            len(self._spill),
+            self._spill.path,
+        )
+
+
+def _described(entry: Entry) -> Row:
+    """The row of an entry, with the digests of its conversation."""
+    row = entry.row
+    if entry.body is not None and isinstance(row, RequestRow):
+        try:
+            told = conversation(entry.body)
+        except (TypeError, ValueError, RecursionError):
+            # Calls that are not routed are never judged; such a body is no conversation.
+            return row
+        row.digest, row.answered, row.message_count = told.digest, told.answered, told.message_count
+    return row
+
+
+def _resolve(waiting: Sequence[asyncio.Future[None]]) -> None:
+    for future in waiting:
+        if not future.done():
+            future.set_result(None)
