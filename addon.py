@@ -1,0 +1,169 @@
+"""Diptych: OpenAI chat completions to any provider, and both panels of every exchange kept.
+
+Run it with `mitmdump -s addon.py`. The hooks are a table of contents: each names what happens to
+a call at its moment and hands the work on. A call is either routed, and translated both ways, or
+bare, and passed as it is; both are recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mitmproxy import ctx, exceptions
+from mitmproxy.addonmanager import Loader
+from mitmproxy.http import HTTPFlow
+
+from inspection import contentviews
+from interception import failures, messages, options
+from interception.bare_call import BareCall
+from interception.call_in_flight import CallInFlight, Surroundings
+from interception.listening import listen_where_told
+from interception.routed_call import RoutedCall
+from recording import Recorder
+from routes import Routes
+from transforms.json_text import dumps
+
+logger = logging.getLogger(__name__)
+
+
+class Diptych:
+    """The addon. Its state is the routes, the recorder and the calls in flight, by flow id."""
+
+    def __init__(self) -> None:
+        self._routes = Routes()
+        self._recorder: Recorder | None = None
+        self._calls: dict[str, CallInFlight] = {}
+        self._listening: asyncio.Task[None] | None = None
+
+    def load(self, loader: Loader) -> None:
+        """Declares the options, and what Diptych adds to mitmproxy."""
+        options.declare(loader)
+        contentviews.install()
+        failures.install()
+
+    def configure(self, updated: set[str]) -> None:
+        """Takes changed options in; a value that does not fit ends the start."""
+        try:
+            self._configure(updated)
+        except exceptions.OptionsError as exc:
+            # mitmproxy buries the message under a traceback.
+            logger.error(str(exc))
+            raise
+
+    def running(self) -> None:
+        """Sees to it that the proxy listens where it should."""
+        self._listening = asyncio.get_running_loop().create_task(listen_where_told())
+
+    async def request(self, flow: HTTPFlow) -> None:
+        """Turns a routed call to its provider, once its record is committed."""
+        if flow.response is not None or flow.error is not None:
+            return
+        if self._routes and messages.is_model_list(flow.request):
+            listed = dumps(self._routes.models())
+            flow.response = messages.response(200, listed, {"content-type": "application/json"})
+        elif messages.is_chat_completion(flow.request):
+            await self._send(flow)
+
+    def responseheaders(self, flow: HTTPFlow) -> None:
+        """Takes a stream in hand before its first byte passes."""
+        call = self._calls.get(flow.id)
+        if call is not None:
+            with self._border(call):
+                call.headers()
+
+    def response(self, flow: HTTPFlow) -> None:
+        """Translates a plain answer, and records the exchange."""
+        call = self._calls.pop(flow.id, None)
+        if call is not None:
+            with self._border(call):
+                call.finish()
+
+    def error(self, flow: HTTPFlow) -> None:
+        """Records what came of an exchange that broke off."""
+        call = self._calls.pop(flow.id, None)
+        if call is not None:
+            with self._border(call):
+                call.fail()
+
+    def done(self) -> None:
+        """Keeps the partial answers, and drains the recorder; runs before the last `error`s."""
+        for call in self._calls.values():
+            with self._border(call):
+                call.end_early("the proxy stopped")
+        self._calls.clear()
+        if self._recorder is not None:
+            self._recorder.stop()
+            self._recorder = None
+        contentviews.uninstall()
+        failures.uninstall()
+
+    def _configure(self, updated: set[str]) -> None:
+        options.check_values()
+        if "chat_routes" in updated:
+            self._routes = options.parse_routes(ctx.options.chat_routes)
+        options.protect_rewrites()
+        if updated & options.RECORDER_OPTIONS:
+            self._open_recorder()
+
+    async def _send(self, flow: HTTPFlow) -> None:
+        call = self._open_call(flow)
+        self._calls[flow.id] = call
+        try:
+            await call.send()
+        except Exception:
+            # mitmproxy would send a routed call on untranslated.
+            logger.exception("A call could not be prepared.")
+            call.collapse()
+
+    def _open_call(self, flow: HTTPFlow) -> CallInFlight:
+        body, problem = messages.read_body(flow.request)
+        model = messages.model_of(body, messages.decoded_body(flow.request))
+        target = self._routes.target(model)
+        around = self._surroundings()
+        if target is None:
+            return BareCall(flow, body, model, around)
+        return RoutedCall(flow, body, model, around, target=target, problem=problem)
+
+    def _surroundings(self) -> Surroundings:
+        assert self._recorder is not None
+        return Surroundings(
+            recorder=self._recorder,
+            environment=os.environ,
+            timeout_seconds=ctx.options.chat_timeout,
+            keep_raw=ctx.options.chat_raw,
+        )
+
+    @contextmanager
+    def _border(self, call: CallInFlight) -> Iterator[None]:
+        """Our own failure costs the client an error at the most, and never another flow."""
+        try:
+            yield
+        except Exception:
+            logger.exception("A call could not be followed.")
+            call.collapse()
+
+    def _open_recorder(self) -> None:
+        if self._recorder is not None:
+            self._recorder.stop()
+        try:
+            self._recorder = Recorder(
+                ctx.options.chat_db,
+                store=ctx.options.chat_store,
+                redact=options.parse_patterns(ctx.options.chat_redact),
+                keep_days=ctx.options.chat_keep_days,
+                keep_mb=ctx.options.chat_keep_mb,
+            )
+            self._recorder.start(asyncio.get_running_loop())
+        except exceptions.OptionsError:
+            raise
+        except Exception as exc:
+            raise options.bad_value(
+                "chat_db", ctx.options.chat_db, f"a database that can be opened ({exc})"
+            ) from exc
+
+
+addons = [Diptych()]

@@ -1,0 +1,235 @@
+"""One call in flight, from the hook that sees its request to the one that sees its end.
+
+`BareCall` and `RoutedCall` fill in the four moments of a flow: `send` (mitmproxy's `request`),
+`headers`, `finish` (`response`) and `fail` (`error`). What they share stands here: what is said to
+the recorder, and the life of a streamed answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mitmproxy.http import HTTPFlow
+
+from inspection.summary import summary
+from interception import messages
+from interception.streams import Translator, Watcher
+from recording import PersistenceTracker, Recorder, RequestRecord
+from transforms.contract import JSON
+from transforms.json_text import dumps
+
+SNAPSHOT_SECONDS = 0.5
+"""A running stream is saved this long after a piece came in, so that a killed proxy loses less
+than the last second."""
+
+METADATA = "diptych"
+"""Where a flow keeps what the views show beside its own request and response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every call needs of the addon it runs in."""
+
+    recorder: Recorder
+    environment: Mapping[str, str]
+    timeout_seconds: int
+    keep_raw: bool
+
+
+class CallInFlight(ABC):
+    """What bare and routed calls share."""
+
+    routed: bool
+    provider_name: str
+    provider_model: str
+
+    def __init__(self, flow: HTTPFlow, body: JSON | None, model: str, around: Surroundings) -> None:
+        self.flow = flow
+        self.body = body
+        self.model = model
+        self.request_id = str(uuid.uuid4())
+        self.client_request = messages.decoded_body(flow.request)
+        self.client_url = flow.request.pretty_url
+        self._client_headers = {name.lower(): text for name, text in flow.request.headers.items()}
+        self._client_key = messages.client_key(flow.request)
+        self._around = around
+        self._started = time.monotonic()
+        self._tracker: PersistenceTracker | None = None
+        self._stream: Translator | Watcher | None = None
+        self._snapshot: asyncio.TimerHandle | None = None
+
+    @abstractmethod
+    async def send(self) -> None:
+        """Records the request, and lets it go."""
+
+    @abstractmethod
+    def headers(self) -> None:
+        """Decides, with the head of the answer, how its body is taken."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """The answer is in."""
+
+    @abstractmethod
+    def fail(self) -> None:
+        """The client left, or the provider broke off, before the answer was in."""
+
+    @abstractmethod
+    def collapse(self) -> None:
+        """Our own code failed on this call."""
+
+    def end_early(self, reason: str) -> None:
+        """Keeps what has come of an answer that will not be whole."""
+        if self._stream is None:
+            self._log_failure(reason, state="interrupted")
+        elif self._stream.complete:
+            # Many clients leave as soon as they have read `[DONE]`.
+            self._end_stream("complete")
+        else:
+            self._end_stream("interrupted", reason)
+
+    async def _log_request(
+        self,
+        *,
+        url: str,
+        provider_request: bytes | None,
+        dropped: tuple[str, ...] = (),
+        key: str | None = None,
+    ) -> None:
+        request = self.flow.request
+        record = RequestRecord(
+            request_id=self.request_id,
+            timestamp=int(time.time() * 1000),
+            openai_request=self.client_request,
+            provider_request=provider_request,
+            body=self.body,
+            headers=self._client_headers,
+            provider=self.provider_name,
+            model=self.model,
+            provider_model=self.provider_model,
+            upstream_url=url,
+            method=request.method,
+            path=request.path,
+            stream=bool(self.body and self.body.get("stream") is True),
+            dropped=dropped,
+            secrets=tuple(secret for secret in (key, self._client_key) if secret),
+        )
+        self._tracker = await self._around.recorder.log_request(record)
+
+    def _open_stream(self, stream: Translator | Watcher) -> None:
+        assert self.flow.response is not None
+        self._stream = stream
+        self.flow.response.stream = stream
+
+    def _on_piece(self, piece: bytes) -> None:
+        """Each piece of a streamed answer, before it is read."""
+        tracker = self._tracker
+        if tracker is None:
+            return
+        tracker.first_chunk()
+        if self._around.keep_raw:
+            self._around.recorder.log_raw(tracker, piece)
+        if self._snapshot is None:
+            loop = asyncio.get_running_loop()
+            self._snapshot = loop.call_later(SNAPSHOT_SECONDS, self._save_snapshot)
+
+    def _save_snapshot(self) -> None:
+        self._snapshot = None
+        self._log_stream("streaming")
+
+    def _end_stream(self, state: str, error: str | None = None) -> None:
+        """Writes the end of a streamed answer, and shows it whole where the flow is looked at."""
+        assert self._stream is not None
+        if self._snapshot is not None:
+            self._snapshot.cancel()
+            self._snapshot = None
+        self._log_stream(state, error)
+        completion = self._stream.completion()
+        if self.flow.response is not None:
+            # Straight into the data: `content` would write a content-length beside the chunked
+            # framing that the client has been told.
+            self.flow.response.data.content = dumps(completion)
+        self._show(
+            completion=completion,
+            error=error,
+            state=state,
+            provider_response=dumps(self._stream.provider_answer).decode("utf-8", "replace"),
+        )
+
+    def _log_stream(self, state: str, error: str | None = None) -> None:
+        assert self._stream is not None
+        if self._tracker is not None:
+            self._around.recorder.log_streaming_response(
+                self._tracker,
+                openai_response=self._stream.completion(),
+                provider_response=self._stream.provider_answer,
+                status_code=self._status(),
+                state=state,
+                error=error,
+            )
+
+    def _log_answer(self, completion: JSON | bytes, provider_response: JSON | bytes) -> None:
+        if self._tracker is not None:
+            self._around.recorder.log_response(
+                self._tracker,
+                openai_response=completion,
+                provider_response=provider_response,
+                status_code=self._status(),
+            )
+
+    def _log_failure(
+        self,
+        reason: str,
+        *,
+        state: str = "failed",
+        status: int | None = None,
+        openai_response: JSON | bytes | None = None,
+        provider_response: bytes | None = None,
+    ) -> None:
+        if self._tracker is not None:
+            self._around.recorder.log_error_response(
+                self._tracker,
+                error=reason,
+                state=state,
+                status_code=status,
+                openai_response=openai_response,
+                provider_response=provider_response,
+            )
+        self._show(
+            completion=None,
+            error=reason,
+            state=state,
+            provider_response=(provider_response or b"").decode("utf-8", "replace"),
+        )
+
+    def _status(self) -> int | None:
+        return self.flow.response.status_code if self.flow.response else None
+
+    def _show(
+        self, *, completion: JSON | None, error: str | None, state: str, provider_response: str
+    ) -> None:
+        """What mitmweb shows of this flow; plain data, because flows are saved to files."""
+        self.flow.metadata[METADATA] = {
+            "request_id": self.request_id,
+            "client_url": self.client_url,
+            "client_request": self.client_request.decode("utf-8", "replace"),
+            "provider_response": provider_response,
+            "provider": self.provider_name,
+            "model": self.model,
+            "provider_model": self.provider_model,
+        }
+        self.flow.comment = summary(
+            model=self.model,
+            provider=self.provider_name,
+            provider_model=self.provider_model,
+            routed=self.routed,
+            completion=completion,
+            error=error,
+            state=state,
+            duration_ms=round((time.monotonic() - self._started) * 1000),
+        )

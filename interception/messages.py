@@ -1,0 +1,176 @@
+"""What is read from, and written into, mitmproxy's requests and responses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from mitmproxy import ctx
+from mitmproxy.http import Headers, HTTPFlow, Request, Response
+
+from transforms.contract import JSON, ErrorAnswer
+from transforms.errors import RequestError
+from transforms.json_text import dumps, loads
+
+CHAT_COMPLETIONS = "/chat/completions"
+REQUEST_ID_HEADER = "x-chat-request-id"
+DROPPED_HEADER = "x-chat-dropped"
+
+_KEPT_HEADERS = re.compile(
+    r"retry-after(-ms)?|x-should-retry|x-request-id|openai-processing-ms|date|.*ratelimit.*", re.I
+)
+"""Headers of a provider's answer that mean the same to an OpenAI client."""
+
+_LEGIBLE_MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
+
+
+def is_chat_completion(request: Request) -> bool:
+    """Whether this is a call that Diptych takes."""
+    return request.method == "POST" and _path(request).endswith(CHAT_COMPLETIONS)
+
+
+def is_model_list(request: Request) -> bool:
+    """Whether a client asks an OpenAI-like host which models there are.
+
+    `/models` alone is too common a path to answer for every host of the world.
+    """
+    path = _path(request)
+    asks_openai = path.endswith("/v1/models") or (
+        path.endswith("/models") and "authorization" in request.headers
+    )
+    return request.method == "GET" and asks_openai
+
+
+def _path(request: Request) -> str:
+    return request.path.partition("?")[0]
+
+
+def read_body(request: Request) -> tuple[JSON | None, RequestError | None]:
+    """The parsed body, or why it cannot be read."""
+    try:
+        text = request.get_content(strict=True) or b""
+    except ValueError:
+        encoding = request.headers.get("content-encoding", "")
+        return None, RequestError(f"The request body is not in the content encoding `{encoding}`.")
+    if not text.strip():
+        return None, RequestError("The request body is empty; a JSON object is needed.")
+    try:
+        body = loads(text)
+    except UnicodeDecodeError as exc:
+        return None, RequestError(f"The request body is not UTF-8 (byte {exc.start}).")
+    except ValueError as exc:
+        return None, RequestError(f"The request body is not JSON: {exc}.")
+    if not isinstance(body, dict):
+        return None, RequestError("The request body is not a JSON object.")
+    return body, None
+
+
+def model_of(body: JSON | None, text: bytes) -> str:
+    """The model that a call names, even where the rest of its body is broken."""
+    if body is not None:
+        model = body.get("model")
+        return model if isinstance(model, str) else ""
+    legible = _LEGIBLE_MODEL.search(text)
+    return legible[1].decode("utf-8", "replace") if legible else ""
+
+
+def client_key(request: Request) -> str | None:
+    """The key that the client sent, by OpenAI's or Azure's custom."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return request.headers.get("api-key") or request.headers.get("x-api-key") or None
+
+
+def may_use_environment_keys(flow: HTTPFlow) -> bool:
+    """Whether the keys of the proxy's environment are there for this client."""
+    if ctx.options.chat_remote or getattr(ctx.options, "proxyauth", None):
+        return True
+    peer = flow.client_conn.peername
+    if not peer:
+        return False
+    address = ip_address(peer[0].partition("%")[0])
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def redirect(request: Request, url: str, headers: Mapping[str, str], body: bytes) -> None:
+    """Turns the client's request into the provider's.
+
+    The headers are built anew, so that no cookie, key or account of the client goes along.
+    """
+    fresh = Headers()
+    if not (request.is_http2 or request.is_http3):
+        fresh["host"] = "set-by-the-url"
+    fresh["content-type"] = "application/json"
+    fresh["accept"] = "application/json, text/event-stream"
+    fresh["accept-encoding"] = "identity"
+    fresh["user-agent"] = request.headers.get("user-agent", "Diptych")
+    for name, value in headers.items():
+        fresh[name] = value
+    request.headers = fresh
+    request.trailers = None
+    request.url = url
+    request.content = body
+
+
+def answer_with_error(flow: HTTPFlow, answer: ErrorAnswer, request_id: str | None) -> None:
+    """Answers the client with OpenAI's error, whatever was to be answered before."""
+    flow.response = error_response(answer, request_id, flow.response)
+
+
+def error_response(
+    answer: ErrorAnswer, request_id: str | None, upstream: Response | None = None
+) -> Response:
+    """OpenAI's error as a response, with what the provider said about trying again."""
+    headers = {**kept_headers(upstream), **answer.headers}
+    if request_id:
+        headers[REQUEST_ID_HEADER] = request_id
+    headers["content-type"] = "application/json"
+    return response(answer.status, dumps(answer.body()), headers)
+
+
+def response(status: int, body: bytes, headers: Mapping[str, str]) -> Response:
+    """An answer of ours."""
+    return Response.make(status, body, dict(headers))
+
+
+def kept_headers(upstream: Response | None) -> dict[str, str]:
+    """The provider's headers that an OpenAI client understands."""
+    if upstream is None:
+        return {}
+    kept = {
+        name: value for name, value in upstream.headers.items() if _KEPT_HEADERS.fullmatch(name)
+    }
+    request_id = upstream.headers.get("request-id")
+    if request_id:
+        kept.setdefault("x-request-id", request_id)
+    return kept
+
+
+def prepare_stream(flow: HTTPFlow, headers: Mapping[str, str]) -> None:
+    """Sets the headers of an OpenAI stream, framed for the client's version of HTTP."""
+    assert flow.response is not None
+    fresh = Headers()
+    for name, value in {**kept_headers(flow.response), **headers}.items():
+        fresh[name] = value
+    fresh["content-type"] = "text/event-stream; charset=utf-8"
+    fresh["cache-control"] = "no-cache"
+    flow.response.status_code = 200
+    flow.response.headers = fresh
+    frame_stream(flow)
+
+
+def frame_stream(flow: HTTPFlow) -> None:
+    """Chunked for HTTP/1.1, so that the connection lives on; nothing for HTTP/2."""
+    assert flow.response is not None
+    if flow.request.http_version == "HTTP/1.1":
+        flow.response.headers["transfer-encoding"] = "chunked"
+    else:
+        flow.response.headers.pop("transfer-encoding", None)
+
+
+def decoded_body(message: Any) -> bytes:
+    """The body with its content encoding undone, or as it is where that cannot be done."""
+    return message.get_content(strict=False) or b""

@@ -1,0 +1,197 @@
+"""Diptych's options, and those of mitmproxy that would break a rewrite.
+
+mitmproxy applies a value given before a script was loaded inside a task whose exceptions nobody
+sees: `--set chat_keep_days=soon` would silently run the proxy without the addon, and calls would
+go where the user did not mean them to. So such values are checked here first.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mitmproxy import ctx, exceptions
+from mitmproxy.addonmanager import Loader
+
+from routes import Routes
+
+logger = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
+TEXTS = Sequence[str]
+STORES = ("full", "metadata", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option as `--options` and the README show it."""
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+    choices: tuple[str, ...] | None = None
+
+
+OPTIONS = (
+    Option(
+        "chat_db",
+        str,
+        "sqlite:///chats.db",
+        "Database URL: sqlite:///FILE or postgresql://USER@HOST/NAME.",
+    ),
+    Option(
+        "chat_routes",
+        TEXTS,
+        [],
+        "Who answers which model: PATTERN=PROVIDER[/MODEL][@BASE_URL][#KEY]; the first match wins.",
+    ),
+    Option(
+        "chat_store",
+        str,
+        "full",
+        "What is recorded: full (bodies and metadata), metadata (no prompt or answer text), off.",
+        STORES,
+    ),
+    Option(
+        "chat_redact",
+        TEXTS,
+        [],
+        "Regular expressions replaced by [redacted] in what is stored, never in what is sent.",
+    ),
+    Option("chat_keep_days", int, 0, "Days after which a session is deleted; 0 keeps all."),
+    Option("chat_keep_mb", int, 0, "Megabytes beyond which the oldest sessions go; 0 keeps all."),
+    Option("chat_raw", bool, False, "Keep the raw stream bytes too, with their arrival times."),
+    Option(
+        "chat_remote",
+        bool,
+        False,
+        "Let clients that are not on this machine use keys from the environment.",
+    ),
+    Option(
+        "chat_timeout",
+        int,
+        600,
+        "Seconds without a byte from the provider after which a call fails with 504; 0 waits on.",
+    ),
+)
+
+RECORDER_OPTIONS = frozenset(
+    {"chat_db", "chat_store", "chat_redact", "chat_keep_days", "chat_keep_mb"}
+)
+"""Options that the recorder is opened with."""
+
+_NAMES = frozenset(option.name for option in OPTIONS)
+
+
+def declare(loader: Loader) -> None:
+    """Adds Diptych's options to mitmproxy.
+
+    Raises:
+        AddonHalt: a value given at the start does not fit. The line logged before it, at the
+            level that ends the start, names option, value and what is accepted.
+    """
+    try:
+        _check_given(ctx.options.deferred)
+    except exceptions.OptionsError as exc:
+        # mitmproxy would swallow an OptionsError that comes out of `load`, and run on.
+        logger.error(str(exc))
+        raise exceptions.AddonHalt from exc
+    for option in OPTIONS:
+        loader.add_option(option.name, option.type, option.default, option.help, option.choices)
+
+
+def _check_given(deferred: dict[str, Any]) -> None:
+    options = {option.name: option for option in OPTIONS}
+    for name, given in deferred.items():
+        if name in options:
+            _check_type(options[name], getattr(given, "val", given))
+        elif name.startswith("chat_"):
+            near = difflib.get_close_matches(name, _NAMES, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            raise exceptions.OptionsError(f"Unknown option `{name}`{hint}")
+
+
+def _check_type(option: Option, value: Any) -> None:
+    """`value` is a list of texts from `--set`, or a typed value from config.yaml."""
+    from_command_line = isinstance(value, list) and option.type is not TEXTS
+    if from_command_line:
+        value = value[-1] if len(value) == 1 else " ".join(value)
+    accepted = {
+        int: (lambda: _is_integer(value, from_command_line), "a whole number, 0 or more"),
+        bool: (lambda: value in (True, False, "true", "false", "", None), "true or false"),
+        str: (lambda: isinstance(value, str), "text"),
+    }.get(option.type, (lambda: _is_texts(value), "a list of texts"))
+    fits, meaning = accepted
+    if not fits():
+        raise bad_value(option.name, value, meaning)
+
+
+def _is_integer(value: object, from_command_line: bool) -> bool:
+    if from_command_line:
+        return isinstance(value, str) and re.fullmatch(r"\d+", value) is not None
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def bad_value(name: str, value: object, accepted: str) -> exceptions.OptionsError:
+    """The error for an option value that cannot be used."""
+    return exceptions.OptionsError(f"Option `{name}` is `{value}`; accepted is {accepted}.")
+
+
+def parse_routes(texts: Sequence[str]) -> Routes:
+    """The routes of `chat_routes`. Raises OptionsError."""
+    try:
+        return Routes(texts)
+    except ValueError as exc:
+        raise exceptions.OptionsError(f"Option `chat_routes`: {exc}.") from exc
+
+
+def parse_patterns(texts: Sequence[str]) -> tuple[re.Pattern[str], ...]:
+    """The expressions of `chat_redact`. Raises OptionsError."""
+    patterns = []
+    for text in texts:
+        try:
+            patterns.append(re.compile(text))
+        except re.error as exc:
+            raise bad_value("chat_redact", text, f"a regular expression ({exc})") from exc
+    return tuple(patterns)
+
+
+def check_values() -> None:
+    """Raises OptionsError for a number below zero, or a store nobody knows."""
+    for option in OPTIONS:
+        value = getattr(ctx.options, option.name)
+        if option.type is int and value < 0:
+            raise bad_value(option.name, value, "a whole number, 0 or more")
+        if option.choices and value not in option.choices:
+            raise bad_value(option.name, value, " or ".join(option.choices))
+
+
+def protect_rewrites() -> None:
+    """Resets what would let a routed call out untranslated, and keeps strangers out.
+
+    An eager connection contacts the client's host before any hook of the call; large bodies that
+    are streamed leave before they can be rewritten.
+    """
+    if ctx.options.connection_strategy != "lazy":
+        logger.warning(
+            "connection_strategy is set to lazy: an eager one contacts the host that the client "
+            "named, even where a route sends the call elsewhere."
+        )
+        ctx.options.update(connection_strategy="lazy")
+    if ctx.options.stream_large_bodies:
+        logger.warning(
+            "stream_large_bodies is switched off: a request body that is streamed leaves before it "
+            "can be translated."
+        )
+        ctx.options.update(stream_large_bodies=None)
+    if not ctx.options.listen_host and not ctx.options.chat_remote:
+        ctx.options.update(listen_host=LOOPBACK)

@@ -1,0 +1,255 @@
+"""A call that a route takes: translated to the provider's format, and its answer back."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from mitmproxy.http import HTTPFlow
+
+from interception import failures, messages
+from interception.call_in_flight import CallInFlight, Surroundings
+from interception.decoding import UnreadableEncoding
+from interception.silence import SilenceWatch
+from interception.streams import (
+    INTERNAL_ERROR,
+    Translator,
+    assemble,
+    stream_of,
+    wants_usage,
+)
+from routes import KeyRing, Target, origin
+from transforms.chat_request import check_request
+from transforms.contract import JSON, Call, ErrorAnswer
+from transforms.errors import RequestError, ResponseError, TransformError
+from transforms.json_text import dumps, loads
+
+
+class RoutedCall(CallInFlight):
+    """A chat completion on its way to another provider."""
+
+    routed = True
+
+    def __init__(
+        self,
+        flow: HTTPFlow,
+        body: JSON | None,
+        model: str,
+        around: Surroundings,
+        *,
+        target: Target,
+        problem: RequestError | None,
+    ) -> None:
+        super().__init__(flow, body, model, around)
+        self.provider_name = target.provider.name
+        self.provider_model = target.model
+        self._target = target
+        self._problem = problem
+        self._call: Call | None = None
+        self._dropped: tuple[str, ...] = ()
+        self._answered = False
+        self._failure: ErrorAnswer | None = None
+        self._silence = SilenceWatch(around.timeout_seconds, lambda: failures.cut(flow))
+
+    async def send(self) -> None:
+        """Translates and records the request, then turns the flow to the provider.
+
+        Whatever the client did wrong is answered here, and nothing is sent.
+        """
+        try:
+            self._call = self._checked_call()
+            built = self._target.provider.build_request(self._call)
+            url = self._target.url(built.path)
+            key = self._keys().key_for(self._target, url)
+            body = dumps(built.body)
+        except TransformError as exc:
+            await self.refuse(exc.answer())
+            return
+        self._dropped = built.dropped
+        await self._log_request(url=url, provider_request=body, dropped=built.dropped, key=key)
+        auth = self._target.provider.auth.headers(key) if key else {}
+        messages.redirect(self.flow.request, url, {**built.headers, **auth}, body)
+        self._silence.start()
+
+    def _checked_call(self) -> Call:
+        if self._problem is not None:
+            raise self._problem
+        return Call(
+            request=check_request(self.body),
+            model=self._target.model,
+            completion_id=f"chatcmpl-{uuid.uuid4().hex}",
+            created=int(time.time()),
+        )
+
+    def _keys(self) -> KeyRing:
+        return KeyRing(
+            environment=self._around.environment,
+            environment_allowed=messages.may_use_environment_keys(self.flow),
+            client_key=self._client_key,
+            client_origin=origin(self.client_url),
+        )
+
+    async def refuse(self, answer: ErrorAnswer) -> None:
+        """Answers instead of the provider, which never hears of the call."""
+        self._answered = True
+        messages.answer_with_error(self.flow, answer, self.request_id)
+        if self._tracker is None:
+            await self._log_request(url=self._target.base_url, provider_request=None)
+        self._log_failure(answer.message, status=answer.status, openai_response=answer.body())
+
+    def headers(self) -> None:
+        """Streams are translated as they arrive; the rest is taken whole."""
+        response = self.flow.response
+        assert response is not None
+        if self._answered:
+            return
+        self._silence.touch()
+        if self._call is None or not self._call.streams or not 200 <= response.status_code < 300:
+            return
+        # A plain answer to a call for a stream is taken whole, so that an error in it can still
+        # have its own status.
+        content_type = response.headers.get("content-type", "").lower()
+        if content_type.startswith("application/json"):
+            return
+        encoding = response.headers.get("content-encoding", "")
+        try:
+            translator = Translator(self._target.provider, self._call, encoding, self._on_piece)
+        except UnreadableEncoding as exc:
+            self._failure = ErrorAnswer(
+                502, f"The provider's answer has an {exc}.", "upstream_error"
+            )
+            return
+        messages.prepare_stream(self.flow, self._answer_headers())
+        self._open_stream(translator)
+
+    def _on_piece(self, piece: bytes) -> None:
+        self._silence.touch()
+        super()._on_piece(piece)
+
+    def collapse(self) -> None:
+        """Our own failure: the client gets an error, whatever the provider says."""
+        self._failure = INTERNAL_ERROR
+        if self._stream is None:
+            messages.answer_with_error(self.flow, INTERNAL_ERROR, self.request_id)
+        self._log_failure(
+            INTERNAL_ERROR.message,
+            status=INTERNAL_ERROR.status,
+            openai_response=INTERNAL_ERROR.body(),
+        )
+
+    def finish(self) -> None:
+        """Translates a plain answer; a streamed one has been translated already."""
+        self._silence.stop()
+        if self._answered:
+            return
+        response = self.flow.response
+        assert response is not None
+        if isinstance(self._stream, Translator) and response.raw_content is None:
+            self._finish_stream(self._stream)
+            return
+        self._stream = None
+        body = messages.decoded_body(response)
+        try:
+            completion, provider_answer = self._translated(response.status_code, body)
+        except TransformError as exc:
+            self._answer_error(exc.answer(), body)
+        else:
+            self._answer(completion, provider_answer)
+
+    def _translated(self, status: int, body: bytes) -> tuple[JSON, JSON]:
+        assert self._call is not None
+        if self._failure is not None:
+            raise ResponseError.reported(self._failure)
+        if not 200 <= status < 300:
+            raise ResponseError.reported(self._provider_error(status, body))
+        return assemble(self._target.provider, self._call, body)
+
+    def _provider_error(self, status: int, body: bytes) -> ErrorAnswer:
+        if status < 400:
+            message = f"The provider answered HTTP {status}, which is no answer to a call."
+            return ErrorAnswer(502, message, "upstream_error")
+        try:
+            readable: object = loads(body)
+        except ValueError:
+            readable = body.decode("utf-8", "replace")
+        return self._target.provider.parse_error(status, readable)
+
+    def _answer(self, completion: JSON, provider_answer: JSON) -> None:
+        response = self.flow.response
+        assert response is not None
+        assert self._call is not None
+        headers = {**messages.kept_headers(response), **self._answer_headers()}
+        if self._call.streams:
+            body = stream_of(completion, with_usage=wants_usage(self._call.request))
+            headers["content-type"] = "text/event-stream; charset=utf-8"
+        else:
+            body = dumps(completion)
+            headers["content-type"] = "application/json"
+        self.flow.response = messages.response(200, body, headers)
+        self._log_answer(completion, provider_answer)
+        self._show(
+            completion=completion,
+            error=None,
+            state="complete",
+            provider_response=dumps(provider_answer).decode("utf-8", "replace"),
+        )
+
+    def _answer_error(self, answer: ErrorAnswer, body: bytes) -> None:
+        messages.answer_with_error(self.flow, answer, self.request_id)
+        self._log_failure(
+            answer.message,
+            status=answer.status,
+            openai_response=answer.body(),
+            provider_response=body,
+        )
+
+    def _finish_stream(self, stream: Translator) -> None:
+        if stream.error is None:
+            self._end_stream("complete")
+        else:
+            broke_off = stream.error.code == "upstream_stream_ended"
+            self._end_stream("interrupted" if broke_off else "failed", stream.error.message)
+
+    def fail(self) -> None:
+        """Keeps what has come, and tells the client in OpenAI's words what went wrong."""
+        self._silence.stop()
+        if self._answered:
+            return
+        if failures.has_client_left(self.flow):
+            self.end_early("the client left")
+        elif isinstance(self._stream, Translator):
+            self._break_off(self._stream)
+        else:
+            answer = self._unreachable()
+            failures.end(self.flow, messages.error_response(answer, self.request_id))
+            self._log_failure(answer.message, status=answer.status, openai_response=answer.body())
+
+    def _break_off(self, stream: Translator) -> None:
+        if stream.complete:
+            failures.end_stream(self.flow, b"")
+        elif stream.error is None:
+            failures.end_stream(self.flow, stream.fail(self._unreachable()))
+        self.end_early("the provider broke off")
+
+    def _unreachable(self) -> ErrorAnswer:
+        if self._silence.expired:
+            message = f"`{self.provider_name}` said nothing for {self._around.timeout_seconds} s."
+            return ErrorAnswer(504, message, "server_error", "timeout")
+        reason = self.flow.error.msg if self.flow.error else "no answer"
+        place = f"`{self.provider_name}` at {origin(self._target.base_url)}"
+        if self.flow.response is not None:
+            message = f"{place} broke off: {reason}"
+            return ErrorAnswer(502, message, "server_error", "upstream_stream_ended")
+        message = f"{place} cannot be reached: {reason}"
+        return ErrorAnswer(502, message, "server_error", "upstream_unreachable")
+
+    def end_early(self, reason: str) -> None:
+        """Keeps what has come of an answer that will not be whole."""
+        self._silence.stop()
+        super().end_early(reason)
+
+    def _answer_headers(self) -> dict[str, str]:
+        headers = {messages.REQUEST_ID_HEADER: self.request_id}
+        if self._dropped:
+            headers[messages.DROPPED_HEADER] = ", ".join(self._dropped)
+        return headers

@@ -1,0 +1,212 @@
+"""Streamed answers on their way through: translated for routed calls, watched for bare ones.
+
+Both are the callables that mitmproxy gives each piece of the body to, and `b""` at its end. The
+rules of that contract are mitmproxy's: what is held back is `[]`, since `b""` in mid-stream would
+end the client's body, and nothing may be raised, since an exception leaves the client waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from interception.decoding import ContentDecoder, UnreadableEncoding
+from transforms.assembly import Assembler, split_completion
+from transforms.contract import JSON, Call, ErrorAnswer, Event, Provider
+from transforms.errors import ResponseError, TransformError
+from transforms.framing import DONE, SSEDecoder, encode_event, parse_event
+from transforms.json_text import loads
+
+logger = logging.getLogger(__name__)
+
+INTERNAL_ERROR = ErrorAnswer(
+    500,
+    "Diptych failed to translate this call; the proxy's log has the details.",
+    "translation_error",
+)
+
+
+class Translator:
+    """A provider's stream in, OpenAI's stream out, chunk by chunk as the bytes arrive.
+
+    The second border of the addon: whatever goes wrong becomes one OpenAI error event, and
+    nothing is passed on after it, neither a finish nor `[DONE]`.
+    """
+
+    def __init__(
+        self, provider: Provider, call: Call, encoding: str, on_piece: Callable[[bytes], None]
+    ) -> None:
+        self.error: ErrorAnswer | None = None
+        self._on_piece = on_piece
+        self._content = ContentDecoder(encoding)
+        self._frames = provider.decoder()
+        self._stream = provider.open_stream(call)
+        self._told = Assembler()
+        self._with_usage = wants_usage(call.request)
+        self._done = False
+
+    @property
+    def complete(self) -> bool:
+        """The client has got the whole answer, `[DONE]` included."""
+        return self._done and self.error is None
+
+    @property
+    def provider_answer(self) -> JSON:
+        """The provider's own answer as far as it has come."""
+        return self._stream.answer
+
+    def completion(self) -> JSON:
+        """The `chat.completion` that the chunks so far amount to, usage included."""
+        return self._told.completion()
+
+    def __call__(self, piece: bytes) -> bytes | list[bytes]:
+        """OpenAI's events for this piece; `b""` is the end of the body."""
+        if self._done or self.error:
+            return []
+        try:
+            translated = self._translate(piece)
+        except TransformError as exc:
+            translated = self.fail(exc.answer())
+        except Exception:
+            logger.exception("The stream of a call could not be translated.")
+            translated = self.fail(INTERNAL_ERROR)
+        return translated or []
+
+    def fail(self, answer: ErrorAnswer) -> bytes:
+        """The error event that ends the client's stream."""
+        self.error = answer
+        return encode_event(answer.body())
+
+    def _translate(self, piece: bytes) -> bytes:
+        if not piece:
+            return self._events(self._frames.close(), at_end=True)
+        self._on_piece(piece)
+        return self._events(self._frames.feed(self._content.decode(piece)))
+
+    def _events(self, events: list[Event], *, at_end: bool = False) -> bytes:
+        told: list[bytes] = []
+        try:
+            for event in events:
+                self._tell(self._stream.feed(event), told)
+            if at_end and not self._stream.finished:
+                self._tell(self._stream.close(), told)
+        except TransformError as exc:
+            # What was translated before the error in the same piece still counts.
+            told.append(self.fail(exc.answer()))
+        else:
+            if self._stream.finished or at_end:
+                self._done = True
+                told.append(DONE)
+        return b"".join(told)
+
+    def _tell(self, chunks: list[JSON], told: list[bytes]) -> None:
+        for chunk in chunks:
+            self._told.add(chunk)
+            if self._with_usage or "usage" not in chunk:
+                told.append(encode_event(chunk))
+
+
+class Watcher:
+    """A bare call's stream, passed on as it is and assembled for the record on the side."""
+
+    def __init__(self, encoding: str, on_piece: Callable[[bytes], None]) -> None:
+        self.unreadable = False
+        self.error: ErrorAnswer | None = None
+        self.complete = False
+        self._on_piece = on_piece
+        try:
+            self._content = ContentDecoder(encoding)
+        except UnreadableEncoding:
+            self.unreadable = True
+        self._frames = SSEDecoder()
+        self._told = Assembler()
+
+    def completion(self) -> JSON:
+        """The `chat.completion` that the chunks so far amount to."""
+        return self._told.completion()
+
+    @property
+    def provider_answer(self) -> JSON:
+        """Both panels of a bare call are the same."""
+        return self.completion()
+
+    def __call__(self, piece: bytes) -> bytes:
+        """The piece itself."""
+        try:
+            self._watch(piece)
+        except Exception:
+            if not self.unreadable:
+                logger.warning("A passing stream cannot be read; it is recorded up to here.")
+            self.unreadable = True
+        return piece
+
+    def _watch(self, piece: bytes) -> None:
+        if piece:
+            self._on_piece(piece)
+        if self.unreadable:
+            return
+        frames = self._frames.feed(self._content.decode(piece)) if piece else self._frames.close()
+        for event in frames:
+            data = event.data.strip()
+            if data == b"[DONE]":
+                self.complete = True
+            elif data:
+                self._add(parse_event(event))
+
+    def _add(self, chunk: JSON) -> None:
+        self._told.add(chunk)
+        choices = chunk.get("choices")
+        if isinstance(choices, list) and any(choice.get("finish_reason") for choice in choices):
+            self.complete = True
+        error = chunk.get("error")
+        if error:
+            message = error.get("message") if isinstance(error, dict) else error
+            self.error = ErrorAnswer(200, str(message), "upstream_error")
+
+
+def wants_usage(request: JSON) -> bool:
+    """Whether the client asked for the usage chunk."""
+    return bool((request.get("stream_options") or {}).get("include_usage"))
+
+
+def assemble(provider: Provider, call: Call, body: bytes) -> tuple[JSON, JSON]:
+    """The `chat.completion`, and the provider's own answer, of a body received whole.
+
+    The body may be plain or, from a provider that streams unasked, a stream.
+
+    Raises:
+        ResponseError: neither.
+    """
+    plain = _plain_body(body)
+    if plain is not None:
+        return provider.parse_response(call, plain), plain
+    stream = provider.open_stream(call)
+    decoder = provider.decoder()
+    told = Assembler()
+    for event in decoder.feed(body) + decoder.close():
+        for chunk in stream.feed(event):
+            told.add(chunk)
+    if not stream.finished:
+        for chunk in stream.close():
+            told.add(chunk)
+    return told.completion(), stream.answer
+
+
+def _plain_body(body: bytes) -> JSON | None:
+    try:
+        plain = loads(body.strip())
+    except ValueError:
+        return None
+    if not isinstance(plain, dict):
+        raise ResponseError("The provider's answer is not a JSON object.")
+    return plain
+
+
+def stream_of(completion: JSON, *, with_usage: bool) -> bytes:
+    """A plain answer as the stream that the client asked for."""
+    events = [
+        encode_event(chunk)
+        for chunk in split_completion(completion)
+        if with_usage or "usage" not in chunk
+    ]
+    return b"".join([*events, DONE])
