@@ -190,4 +190,13 @@ def _split_message(choice: JSON) -> Iterator[tuple[JSON, JSON | None]]:
     if content or choice.get("logprobs"):
         yield {"content": content or ""}, choice.get("logprobs")
     for index, call in enumerate(tool_calls):
-        yield {"tool_calls": [{"index": index, **call}]}, None
+        yield {"tool_calls": [{"index": index, **_streamable(call)}]}, None
+
+
+def _streamable(call: JSON) -> JSON:
+    """A custom call as a function call: chunks have no other kind."""
+    if call.get("type") != "custom":
+        return call
+    custom = call.get("custom") or {}
+    function = {"name": custom.get("name", ""), "arguments": custom.get("input", "")}
+    return {"id": call.get("id"), "type": "function", "function": function}

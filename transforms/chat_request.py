@@ -216,11 +216,21 @@ def _check_pairing(messages: list[JSON]) -> None:
             _take_result(message, awaited, f"messages[{position}].tool_call_id")
             continue
         _check_answered(awaited)
-        awaited = {
-            call["id"]: f"messages[{position}].tool_calls"
-            for call in message.get("tool_calls") or ()
-        }
+        awaited = _calls(message, f"messages[{position}].tool_calls")
     _check_answered(awaited)
+
+
+def _calls(message: JSON, param: str) -> dict[str, str]:
+    """The ids of a message's calls, each with the parameter to name if it goes unanswered."""
+    ids = [call["id"] for call in message.get("tool_calls") or ()]
+    if ids and message["role"] != "assistant":
+        raise RequestError(
+            f"`{param}` is in a `{message['role']}` message; only the assistant calls.", param=param
+        )
+    for call_id in ids:
+        if ids.count(call_id) > 1:
+            raise RequestError(f"`{param}` holds the id `{call_id}` twice.", param=param)
+    return dict.fromkeys(ids, param)
 
 
 def _take_result(message: JSON, awaited: dict[str, str], param: str) -> None:

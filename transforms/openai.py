@@ -473,19 +473,15 @@ class _ChoiceState:
     def _hold_lists(self, fresh: JSON) -> None:
         """Keeps back lists whose items have no index: clients cannot join two of them."""
         for name in [name for name, value in fresh.items() if isinstance(value, list)]:
-            if name == "annotations" or not all(
-                isinstance(_get(item, "index"), int) for item in fresh[name]
-            ):
+            if not all(isinstance(_get(item, "index"), int) for item in fresh[name]):
                 items = fresh.pop(name)
-                self._lists.setdefault(name, []).extend(
-                    _annotations(items) if name == "annotations" else items
-                )
+                items = _annotations(items) if name == "annotations" else items
+                self._lists.setdefault(name, []).extend(items)
 
     def _fragment(self, call: JSON) -> JSON:
         """One fragment of a tool call, under a dense index; names only in the first."""
         index, is_new = self._index(call)
-        function = call.get("function")
-        function = function if isinstance(function, dict) else {}
+        function = _called_function(call)
         arguments = _arguments(function.get("arguments"))
         if arguments:
             self._argued.add(index)
@@ -495,11 +491,11 @@ class _ChoiceState:
             **{
                 key: value
                 for key, value in call.items()
-                if key not in {"index", "id", "function", "name"}
+                if key not in {"index", "id", "type", "function", "custom", "name"}
             },
             "index": index,
             "id": _text(call.get("id")) or self._call.tool_call_id(index),
-            "type": _text(call.get("type")) or "function",
+            "type": "function",
             "function": {"name": _text(function.get("name")) or "", "arguments": arguments},
         }
 
@@ -517,6 +513,14 @@ class _ChoiceState:
                     return dense, False
         self._calls[index, call_id] = len(self._calls)
         return self._calls[index, call_id], True
+
+
+def _called_function(call: JSON) -> JSON:
+    """The function of a fragment; chunks know no custom calls, so they go out as functions."""
+    custom, function = call.get("custom"), call.get("function")
+    if isinstance(custom, dict):
+        return {"name": custom.get("name"), "arguments": custom.get("input")}
+    return function if isinstance(function, dict) else {}
 
 
 def _arguments_fragment(index: int, arguments: str) -> JSON:

@@ -158,7 +158,8 @@ def _file(part: JSON, param: str, dropped: list[str]) -> JSON:
     else:
         source = {"type": "text", "media_type": "text/plain", "data": _decoded(encoded, param)}
     block = {"type": "document", "source": source}
-    return block | {"title": file["filename"]} if file.get("filename") else block
+    title = file.get("filename")
+    return {**block, "title": title} if isinstance(title, str) and title else block
 
 
 def _base64_of(url: str, param: str) -> str:

@@ -213,16 +213,11 @@ def _thinking_is_lost(turns: list[JSON]) -> bool:
     """Whether the last assistant turn must begin with thinking, and does not."""
     if turns[-1]["role"] == "assistant":
         return True
-    open_calls = [turn for turn in turns[-2:-1] if _holds(turn, "tool_use")]
-    return any(
-        turn["content"][0]["type"] not in {"thinking", "redacted_thinking"} for turn in open_calls
-    )
-
-
-def _holds(turn: JSON, kind: str) -> bool:
-    return turn["role"] == "assistant" and any(
-        block["type"] == kind for block in turn["content"] if isinstance(block, dict)
-    )
+    spoken = [turn["content"] for turn in turns if turn["role"] == "assistant"]
+    if not spoken or isinstance(spoken[-1], str):
+        return False
+    kinds = [block["type"] for block in spoken[-1]]
+    return "tool_use" in kinds and kinds[0] not in {"thinking", "redacted_thinking"}
 
 
 def _thinking_for_effort(
@@ -281,7 +276,7 @@ def _format(asked: JSON, rules: ModelRules) -> JSON | None:
     """
     wanted = asked.get("response_format", {"type": "text"})
     kind = wanted.get("type")
-    if kind in {"text", "json_object"}:
+    if kind in ("text", "json_object"):
         return None
     if kind != "json_schema":
         raise RequestError(

@@ -202,7 +202,11 @@ class _Block:
         if self._signature is not None:
             grown["signature"] = self._signature
         if self._citations:
-            grown["citations"] = [*(self._opening.get("citations") or ()), *self._citations]
+            opening = self._opening.get("citations")
+            grown["citations"] = [
+                *(opening if isinstance(opening, list) else ()),
+                *self._citations,
+            ]
         return {**self._opening, **grown}
 
     def first_deltas(self) -> list[JSON]:

@@ -94,8 +94,8 @@ def _input_schema(schema: JSON) -> JSON:
     """The schema as it is, but for `$schema`, which the API refuses."""
     schema = {name: value for name, value in schema.items() if name != "$schema"}
     if not schema:
-        schema = {"properties": {}}
-    return {"type": "object", **schema}
+        return {"type": "object", "properties": {}}
+    return schema if "type" in schema else {"type": "object", **schema}
 
 
 def closed_schema(schema: Any) -> Any:
@@ -124,7 +124,8 @@ def _allowed(tools: list[JSON], choice: Any) -> tuple[list[JSON], Any]:
         return tools, choice
     allowed = choice.get("allowed_tools")
     allowed = allowed if isinstance(allowed, dict) else choice
-    names = {_named(tool) for tool in allowed.get("tools") or ()}
+    named = allowed.get("tools")
+    names = {_named(tool) for tool in named} if isinstance(named, list) else set()
     kept = [tool for tool in tools if tool["name"] in names]
     if not kept:
         raise _bad_choice("`tool_choice.allowed_tools` names none of `tools`.")
@@ -143,7 +144,7 @@ def _choice(choice: Any, names: set[str]) -> JSON | None:
         return None
     if isinstance(choice, str) and choice in _CHOICES:
         return {"type": _CHOICES[choice]}
-    if isinstance(choice, str) or choice.get("type") != "function":
+    if not isinstance(choice, dict) or choice.get("type") != "function":
         raise _bad_choice(
             f"`tool_choice` is {choice!r}; it must be none, auto, required, or name a function."
         )

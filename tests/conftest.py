@@ -1,0 +1,68 @@
+"""Fixtures that start real things: the proxy as a process, a provider on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import openai
+import pytest
+
+from tests.clients import sdk
+from tests.proxy import Proxy
+from tests.upstream import Upstream
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[Upstream]:
+    """A provider that answers what the test tells it to."""
+    provider = Upstream()
+    yield provider
+    provider.close()
+
+
+@pytest.fixture(scope="session")
+def proxy(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Proxy]:
+    """One proxy for all tests that need no options of their own."""
+    running = Proxy(
+        tmp_path_factory.mktemp("proxy"),
+        routes=[
+            f"claude-*=anthropic@{upstream.url}",
+            f"to-claude=anthropic/claude-sonnet-4-5@{upstream.url}/prefix",
+            f"llama*=ollama@{upstream.url}",
+            f"gpt-routed=openai/gpt-4o-mini@{upstream.url}",
+            f"local=compatible/served@{upstream.url}/v1",
+            f"shared=compatible/served@{upstream.url}/v1#client",
+            f"nokey=openai/gpt-4o@{upstream.url}#DIPTYCH_TEST_UNSET",
+            "nowhere=ollama/x@http://127.0.0.1:1",
+        ],
+        environment={
+            "ANTHROPIC_API_KEY": "sk-ant-environment-key-0123456789",
+            "OPENAI_API_KEY": "sk-environment-openai-0123456789",
+        },
+        options={"chat_timeout": "3"},
+    ).wait_until_up()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def client(proxy: Proxy) -> Iterator[openai.OpenAI]:
+    """The official SDK, speaking through the proxy."""
+    with sdk(proxy) as speaking:
+        yield speaking
+
+
+@pytest.fixture
+def start_proxy(tmp_path) -> Iterator[Callable[..., Proxy]]:
+    """Starts proxies with options of their own, and stops them after the test."""
+    running: list[Proxy] = []
+
+    def start(**settings) -> Proxy:
+        folder = tmp_path / f"proxy-{len(running)}"
+        folder.mkdir()
+        running.append(Proxy(folder, **settings))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()

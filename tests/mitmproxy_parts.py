@@ -1,0 +1,17 @@
+"""Parts of mitmproxy that tests use directly.
+
+Imported here once, because its dependencies warn about each other while they are imported, and
+warnings are errors in tests.
+"""
+
+import warnings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from mitmproxy import contentviews, ctx, options
+    from mitmproxy.addons.dumper import Dumper
+    from mitmproxy.addons.view import View
+    from mitmproxy.test import taddons, tflow
+    from mitmproxy.tools.web.webaddons import WebAddon
+
+__all__ = ["Dumper", "View", "WebAddon", "contentviews", "ctx", "options", "taddons", "tflow"]

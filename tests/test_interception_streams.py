@@ -1,0 +1,114 @@
+"""Streams on their way through, without a proxy around them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interception.streams import Translator, Watcher, assemble, stream_of
+from tests.answers import CLAUDE, body, claude_events, openai_events
+from tests.clients import ask, events
+from transforms import PROVIDERS
+from transforms.contract import Call
+from transforms.errors import ResponseError
+
+PIECES: list[bytes] = []
+
+
+def translator(**parameters) -> Translator:
+    """A translator of Anthropic's stream."""
+    call = Call(ask("gpt", stream=True, **parameters), "claude", "chatcmpl-1", 1)
+    return Translator(PROVIDERS["anthropic"], call, "", PIECES.append)
+
+
+def run(stream, pieces: list[bytes]) -> bytes:
+    """What the client gets, with the end of the body at the end."""
+    said = [stream(piece) for piece in [*pieces, b""]]
+    return b"".join(part if isinstance(part, bytes) else b"".join(part) for part in said)
+
+
+WHOLE = b"".join(claude_events(["Grüße", " 🌍"]))
+
+
+@given(st.lists(st.integers(0, len(WHOLE)), max_size=8).map(sorted))
+def test_any_split_gives_the_same_stream(cuts):
+    pieces = [WHOLE[start:end] for start, end in zip([0, *cuts], [*cuts, len(WHOLE)], strict=True)]
+    got = run(translator(), [piece for piece in pieces if piece])
+    assert got == run(translator(), [WHOLE])
+
+
+def test_a_piece_without_a_chunk_gives_no_bytes_at_all():
+    # b"" in mid-stream would end the client's body.
+    assert translator()(b"event: message_start\n") == []
+
+
+def test_nothing_follows_an_error():
+    stream = translator()
+    got = stream(b"data: {broken\n\n")
+    assert b'"error"' in got
+    assert stream(WHOLE) == []
+    assert stream(b"") == []
+    assert not stream.complete
+
+
+def test_what_came_before_an_error_in_the_same_piece_counts():
+    said = claude_events(["Hel"], end=False)
+    got = list(events(translator()(b"".join(said) + b"data: {broken\n\n")))
+    assert got[1]["choices"][0]["delta"] == {"content": "Hel"}
+    assert "error" in got[-1]
+
+
+def test_an_exception_of_ours_is_an_error_event(monkeypatch, caplog):
+    stream = translator()
+    monkeypatch.setattr(stream._stream, "feed", None)
+    got = list(events(stream(WHOLE)))
+    assert got[-1]["error"]["type"] == "translation_error"
+    assert "could not be translated" in caplog.text
+
+
+def test_done_comes_with_the_providers_end_mark_and_once():
+    stream = translator()
+    got = stream(WHOLE)
+    assert got.endswith(b"data: [DONE]\n\n")
+    assert stream(b"") == []
+    assert stream.complete
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_plain_answer_is_streamed_with_the_usage_the_client_asked_for(asked):
+    completion, _ = assemble(
+        PROVIDERS["anthropic"], Call(ask("gpt"), "claude", "chatcmpl-1", 1), body(CLAUDE)
+    )
+    said = list(events(stream_of(completion, with_usage=asked)))
+    assert said[-1] == "[DONE]"
+    assert any("usage" in each for each in said[:-1]) == asked
+
+
+def test_a_body_that_is_neither_plain_nor_stream_is_an_error():
+    with pytest.raises(ResponseError):
+        assemble(PROVIDERS["anthropic"], Call(ask("gpt"), "claude", "c", 1), b"<html>")
+
+
+def test_a_watched_stream_passes_as_it_is():
+    watcher = Watcher("", PIECES.append)
+    pieces = openai_events()
+    assert [watcher(piece) for piece in pieces] == pieces
+    assert watcher.complete
+    assert watcher.completion()["choices"][0]["message"]["content"] == "Hello there"
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip", "unheard-of"])
+def test_a_watched_stream_that_cannot_be_read_passes_all_the_same(encoding):
+    watcher = Watcher(encoding, PIECES.append)
+    assert watcher(b"data: {broken\n\n") == b"data: {broken\n\n"
+    assert watcher(b"") == b""
+    assert not watcher.complete
+
+
+def test_an_error_in_a_watched_stream_is_noticed():
+    watcher = Watcher("", PIECES.append)
+    watcher(b"data: " + json.dumps({"error": {"message": "Busy"}}).encode() + b"\n\n")
+    assert watcher.error.message == "Busy"

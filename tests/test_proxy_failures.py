@@ -1,0 +1,351 @@
+"""What the client sees, and what is kept, when something goes wrong."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import threading
+import time
+
+import httpx
+import openai
+import pytest
+
+from tests.answers import CLAUDE, body, claude_events, openai_events
+from tests.clients import NOWHERE, ask, events, http, post
+from tests.proxy import Proxy
+from tests.upstream import Reply, json_reply, stream_reply
+
+UTF8_REQUEST = ask("claude-x")
+
+
+def bad_bodies():
+    """Bodies that a routed call must not get away with, and the parameter that is named."""
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    user = {"role": "user", "content": "Hi"}
+    return {
+        "not JSON": (b'{"model": "claude-x", ', None),
+        "not an object": (b'["claude-x", {"model": "claude-x"}', None),
+        "no messages": ({"model": "claude-x"}, "messages"),
+        "empty messages": (ask("claude-x") | {"messages": []}, "messages"),
+        "messages of a wrong type": (ask("claude-x") | {"messages": "Hi"}, "messages"),
+        "a message of a wrong type": (ask("claude-x") | {"messages": ["Hi"]}, "messages[0]"),
+        "an unknown role": (
+            ask("claude-x") | {"messages": [{"role": "robot", "content": "x"}]},
+            "messages[0].role",
+        ),
+        "a number as content": (
+            ask("claude-x") | {"messages": [{"role": "user", "content": 1}]},
+            "messages[0].content",
+        ),
+        "a temperature of text": (ask("claude-x", temperature="hot"), "temperature"),
+        "tools that are no list": (ask("claude-x", tools={}), "tools"),
+        "a result without its call": (
+            ask("claude-x")
+            | {"messages": [user, {"role": "tool", "tool_call_id": "c1", "content": "x"}]},
+            "messages[1].tool_call_id",
+        ),
+        "a call without its result": (
+            ask("claude-x")
+            | {"messages": [user, {"role": "assistant", "tool_calls": [call]}, user]},
+            "messages[1].tool_calls",
+        ),
+        "invalid UTF-8": (
+            b'{"model": "claude-x", "messages": [{"role": "user", "content": "\xff"}]}',
+            None,
+        ),
+        "several answers": (ask("claude-x", n=2), "n"),
+    }
+
+
+@pytest.mark.parametrize(("sent", "param"), bad_bodies().values(), ids=bad_bodies().keys())
+def test_bad_input_gets_a_400_that_names_the_parameter_and_is_recorded(
+    proxy, upstream, sent, param
+):
+    upstream.reply(json_reply(body(CLAUDE)))
+    answer = post(proxy, sent)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    assert (error["type"], error["param"]) == ("invalid_request_error", param)
+    assert upstream.received == []
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert (row["state"], row["status_code"], row["error"]) == ("failed", 400, error["message"])
+    assert row["provider_request"] is None
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"model":"x","messages":1}',
+        b'{"model":"\\ud800","messages":[]}',
+        b"[" * 100_000,
+    ],
+    ids=["empty", "broken", "binary", "wrong types", "lone surrogate", "deep"],
+)
+def test_a_bare_call_is_never_judged_and_recorded_as_far_as_readable(proxy, upstream, sent):
+    upstream.reply(json_reply(b'{"ok": true}'))
+    answer = post(proxy, sent, url=f"{upstream.url}/v1/chat/completions")
+    assert (answer.status_code, answer.content) == (200, b'{"ok": true}')
+    assert upstream.received[0].body == sent
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    json.loads(row["openai_request"])
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])
+def test_a_compressed_request_is_read(proxy, upstream, encoding):
+    from mitmproxy.net import encoding as codings
+
+    upstream.reply(json_reply(body(CLAUDE)))
+    packed = codings.encode(body(ask("claude-x", "packed")), encoding)
+    answer = post(proxy, packed, content_encoding=encoding)
+    assert answer.status_code == 200
+    assert upstream.received[0].json["messages"][0]["content"] == "packed"
+    assert "content-encoding" not in upstream.received[0].headers
+
+
+def test_lone_surrogates_and_huge_integers_still_work(proxy, upstream):
+    upstream.reply(json_reply(body(CLAUDE)))
+    sent = (
+        b'{"model":"claude-x","messages":[{"role":"user","content":"cut \\ud83d here"}],'
+        b'"tools":[{"type":"function","function":{"name":"f","parameters":'
+        b'{"type":"object","properties":{"n":{"maximum":123456789012345678901234567890}}}}}]}'
+    )
+    answer = post(proxy, sent)
+    assert answer.status_code == 200
+    received = upstream.received[0].json
+    assert received["messages"][0]["content"] == "cut \ud83d here"
+    properties = received["tools"][0]["input_schema"]["properties"]
+    assert properties["n"]["maximum"] == 123456789012345678901234567890
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert json.loads(row["openai_request"]) == json.loads(sent)
+
+
+def test_a_body_of_20_mb_is_taken(proxy, upstream):
+    upstream.reply(json_reply(body(CLAUDE)))
+    answer = post(proxy, ask("claude-x", "x" * 20_000_000))
+    assert answer.status_code == 200
+    assert len(upstream.received[0].body) > 20_000_000
+
+
+def test_a_providers_error_keeps_its_meaning(client, proxy, upstream):
+    said = {"type": "error", "error": {"type": "rate_limit_error", "message": "Slow down"}}
+    upstream.reply(json_reply(body(said), status=429, retry_after="7"))
+    with pytest.raises(openai.RateLimitError) as caught:
+        client.chat.completions.create(**ask("claude-x"))
+    assert caught.value.body == {
+        "message": "Slow down",
+        "type": "requests",
+        "param": None,
+        "code": "rate_limit_exceeded",
+    }
+    assert caught.value.response.headers["retry-after"] == "7"
+    row = proxy.exchange(caught.value.response.headers["x-chat-request-id"])
+    assert (row["state"], row["status_code"], row["error"]) == ("failed", 429, "Slow down")
+    assert json.loads(row["provider_response"]) == said
+
+
+def test_a_stream_that_is_refused_gets_the_real_status(proxy, upstream):
+    said = {"type": "error", "error": {"type": "overloaded_error", "message": "Busy"}}
+    upstream.reply(json_reply(body(said), status=529))
+    answer = post(proxy, ask("claude-x", stream=True))
+    assert answer.status_code == 503
+    assert answer.json()["error"]["message"] == "Busy"
+
+
+def test_an_error_in_mid_stream_is_one_error_event(proxy, upstream):
+    said = claude_events(["Hel"], end=False)
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Busy"}}
+    upstream.reply(stream_reply([*said, b"event: error\ndata: " + body(error) + b"\n\n"]))
+    answer = post(proxy, ask("claude-x", stream=True))
+    *chunks, last = events(answer.content)
+    assert last["error"]["message"] == "Busy"
+    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks] == [None, None]
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert (row["state"], row["error"], row["finish_reason"]) == ("failed", "Busy", None)
+    assert json.loads(row["openai_response"])["choices"][0]["message"]["content"] == "Hel"
+
+
+@pytest.mark.parametrize("end", ["clean", "cut", "reset"])
+def test_a_stream_that_stops_early_ends_in_an_error_and_is_kept(proxy, upstream, end):
+    upstream.reply(stream_reply(claude_events(["Hel"], end=False), end=end))
+    answer = post(proxy, ask("claude-x", stream=True))
+    *chunks, last = events(answer.content)
+    assert last["error"].keys() == {"message", "type", "param", "code"}
+    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks] == [None, None]
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert (row["state"], row["finish_reason"]) == ("interrupted", None)
+    assert row["error"]
+    assert row["first_chunk_ms"] is not None
+    assert json.loads(row["openai_response"])["choices"][0]["message"]["content"] == "Hel"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_provider_that_cannot_be_reached_is_a_502(proxy, stream):
+    answer = post(proxy, ask("nowhere", stream=stream))
+    assert answer.status_code == 502
+    assert answer.json()["error"]["code"] == "upstream_unreachable"
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert (row["state"], row["status_code"]) == ("failed", 502)
+    assert row["provider_request"] is not None
+
+
+def test_a_bare_call_to_a_host_that_does_not_exist_is_a_502_in_openai_form(proxy):
+    answer = post(proxy, ask("unrouted"))
+    assert answer.status_code == 502
+    assert "cannot be reached" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("end", ["cut", "reset"])
+def test_a_plain_answer_that_breaks_off_is_a_502(proxy, upstream, end):
+    upstream.reply(Reply([b'{"id": "msg'], end=end))
+    answer = post(proxy, ask("claude-x"))
+    assert answer.status_code == 502
+    assert answer.json()["error"]["type"] == "server_error"
+
+
+def test_a_silent_provider_is_a_504(proxy, upstream):
+    upstream.reply(Reply([], before_head=threading.Event()))
+    answer = post(proxy, ask("claude-x"))
+    assert answer.status_code == 504
+    assert answer.json()["error"]["code"] == "timeout"
+    assert proxy.exchange(answer.headers["x-chat-request-id"])["status_code"] == 504
+
+
+def test_a_provider_that_falls_silent_in_mid_stream_ends_in_an_error_event(proxy, upstream):
+    upstream.reply(stream_reply(claude_events(["Hel"], end=False), end="hang"))
+    answer = post(proxy, ask("claude-x", stream=True))
+    assert list(events(answer.content))[-1]["error"]["code"] == "timeout"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"<html>", b"[]", b'{"unknown": 1}', b'{"content": 5}', b"\xff\xfe"],
+    ids=["empty", "html", "list", "unknown", "wrong types", "binary"],
+)
+def test_an_answer_in_no_known_format_is_a_502(proxy, upstream, said):
+    upstream.reply(json_reply(said))
+    answer = post(proxy, ask("claude-x"))
+    assert answer.status_code == 502
+    assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize("status", [204, 302, 304])
+def test_a_status_that_is_no_answer_is_a_502(proxy, upstream, status):
+    reply = Reply([], status=status, framing="length", headers={"location": "http://x.invalid/"})
+    upstream.reply(reply)
+    assert post(proxy, ask("claude-x", stream=True)).status_code == 502
+
+
+def test_a_client_that_leaves_is_recorded_and_its_provider_let_go(proxy, upstream):
+    reply = stream_reply(claude_events(["Hel"], end=False), end="hang")
+    upstream.reply(reply)
+    with (
+        http(proxy) as client,
+        client.stream(
+            "POST", f"{NOWHERE}/v1/chat/completions", json=ask("claude-x", stream=True)
+        ) as answer,
+    ):
+        next(answer.iter_raw())
+    assert reply.left.wait(5)
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert (row["state"], row["error"]) == ("interrupted", "the client left")
+    assert json.loads(row["openai_response"])["choices"][0]["message"]["content"] in ("", "Hel")
+
+
+def test_a_client_that_leaves_after_done_has_a_complete_answer(proxy, upstream):
+    upstream.reply(stream_reply(claude_events(), end="hang"))
+    with (
+        http(proxy) as client,
+        client.stream(
+            "POST", f"{NOWHERE}/v1/chat/completions", json=ask("claude-x", stream=True)
+        ) as answer,
+    ):
+        got = b""
+        for piece in answer.iter_raw():
+            got += piece
+            if b"[DONE]" in got:
+                break
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert (row["state"], row["error"], row["finish_reason"]) == ("complete", None, "stop")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_proxy_that_stops_keeps_the_partial_answer(start_proxy, upstream, how):
+    proxy: Proxy = start_proxy(routes=[f"*=ollama/x@{upstream.url}"]).wait_until_up()
+    line = b'{"message":{"role":"assistant","content":"Hel"},"done":false}\n'
+    upstream.reply(Reply([line], content_type="application/x-ndjson", end="hang"))
+    with (
+        http(proxy) as client,
+        client.stream(
+            "POST", f"{NOWHERE}/v1/chat/completions", json=ask("any", stream=True)
+        ) as answer,
+    ):
+        pieces = answer.iter_raw()
+        next(pieces)
+        assert proxy.stop(how) == 0
+        with pytest.raises(httpx.HTTPError):
+            list(pieces)
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert (row["state"], row["error"]) == ("interrupted", "the proxy stopped")
+    assert json.loads(row["openai_response"])["choices"][0]["message"]["content"] == "Hel"
+
+
+def test_a_stream_is_saved_while_it_runs(proxy, upstream):
+    gate = threading.Event()
+    said = claude_events(["saved while it runs"])
+    upstream.reply(stream_reply([*said[:4], gate, *said[4:]]))
+    with (
+        http(proxy) as client,
+        client.stream(
+            "POST", f"{NOWHERE}/v1/chat/completions", json=ask("claude-x", stream=True)
+        ) as answer,
+    ):
+        request_id = answer.headers["x-chat-request-id"]
+        deadline = time.monotonic() + 1
+        rows = []
+        while not rows and time.monotonic() < deadline:
+            rows = proxy.query(
+                "SELECT openai_response, state FROM exchanges WHERE request_id = ? "
+                "AND openai_response LIKE '%saved while it runs%'",
+                request_id,
+            )
+        gate.set()
+        answer.read()
+    assert [row["state"] for row in rows] == ["streaming"]
+    assert proxy.exchange(request_id)["state"] == "complete"
+
+
+def test_a_bare_stream_without_end_mark_is_interrupted(proxy, upstream):
+    upstream.reply(stream_reply(openai_events()[:2]))
+    answer = post(proxy, ask("mine", stream=True), url=f"{upstream.url}/v1/chat/completions")
+    assert answer.content == b"".join(openai_events()[:2])
+    assert proxy.exchange(answer.headers["x-chat-request-id"])["state"] == "interrupted"
+
+
+def test_the_connection_lives_on_after_an_error_of_ours(proxy, upstream):
+    with http(proxy) as client:
+        for _ in range(2):
+            answer = client.post(f"{NOWHERE}/v1/chat/completions", json=ask("nowhere"))
+            assert answer.status_code == 502
+        upstream.reply(json_reply(body(CLAUDE)))
+        answer = client.post(f"{NOWHERE}/v1/chat/completions", json=ask("claude-x"))
+    assert answer.status_code == 200
+
+
+def test_the_socket_of_a_cut_stream_ends_properly(proxy, upstream):
+    upstream.reply(stream_reply(claude_events(["Hel"], end=False), end="reset"))
+    request = body(ask("claude-x", stream=True))
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client:
+        head = f"POST {NOWHERE}/v1/chat/completions HTTP/1.1\r\nHost: api.openai.invalid\r\n"
+        client.sendall(f"{head}Content-Length: {len(request)}\r\n\r\n".encode() + request)
+        got = b""
+        while not got.endswith(b"0\r\n\r\n"):
+            piece = client.recv(65536)
+            assert piece, got
+            got += piece
+    assert b'{"error":' in got

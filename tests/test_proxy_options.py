@@ -1,0 +1,131 @@
+"""Options, routes and keys as a user sets them."""
+
+from __future__ import annotations
+
+import socket
+import stat
+
+import pytest
+
+from tests.answers import CLAUDE, OPENAI, body
+from tests.clients import CLIENT_KEY, ask, post
+from tests.upstream import json_reply
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"chat_keep_days": "soon"}, ["chat_keep_days", "soon", "whole number"]),
+        ({"chat_keep_mb": "-1"}, ["chat_keep_mb", "-1", "whole number"]),
+        ({"chat_raw": "maybe"}, ["chat_raw", "maybe", "true or false"]),
+        ({"chat_store": "some"}, ["chat_store", "some", "full", "metadata", "off"]),
+        ({"chat_redact": "("}, ["chat_redact", "(", "regular expression"]),
+        ({"chat_routes": "gpt-4o"}, ["chat_routes", "gpt-4o", "PATTERN=PROVIDER"]),
+        ({"chat_routes": "x=nobody/y"}, ["chat_routes", "nobody", "anthropic"]),
+        ({"chat_routes": "x=compatible/y"}, ["chat_routes", "base URL"]),
+        ({"chat_db": "nosuch:///x"}, ["chat_db", "nosuch:///x"]),
+        ({"chat_db": "sqlite:////no/such/folder/chats.db"}, ["chat_db", "/no/such/folder"]),
+        ({"chat_rutes": "x=ollama"}, ["chat_rutes", "chat_routes"]),
+    ],
+    ids=lambda value: (
+        " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else ""
+    ),
+)
+def test_a_bad_value_ends_the_start_and_says_why(start_proxy, options, named):
+    proxy = start_proxy(options=options)
+    assert proxy.process.wait(20) == 1
+    lines = proxy.log.splitlines()
+    assert any(all(word in line for word in named) for line in lines), proxy.log
+
+
+def test_a_configuration_file_may_hold_typed_values(start_proxy, tmp_path, upstream):
+    conf = tmp_path / "proxy-0" / "conf"
+    proxy_folder = tmp_path / "proxy-0"
+    text = f"chat_keep_days: 30\nchat_raw: true\nchat_routes:\n  - '*=ollama/x@{upstream.url}'\n"
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "config.yaml").write_text(text)
+    proxy = start_proxy(options={"confdir": str(tmp_path / "conf")}).wait_until_up()
+    upstream.reply(json_reply(b'{"message":{"content":"ok"},"done":true}'))
+    assert post(proxy, ask("any")).status_code == 200, (conf, proxy_folder)
+
+
+def test_options_that_would_break_a_rewrite_are_reset_with_a_warning(start_proxy, upstream):
+    proxy = start_proxy(
+        routes=[f"*=ollama/x@{upstream.url}"],
+        options={"stream_large_bodies": "1", "connection_strategy": "eager"},
+    ).wait_until_up()
+    upstream.reply(json_reply(b'{"message":{"content":"ok"},"done":true}'))
+    assert post(proxy, ask("any")).status_code == 200
+    assert "stream_large_bodies is switched off" in proxy.log
+    assert "connection_strategy is set to lazy" in proxy.log
+
+
+def test_it_listens_on_loopback_alone(proxy):
+    for address in ("127.0.0.2", "::1"):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family) as stranger, pytest.raises(OSError, match=r"refused|assign|support"):
+            stranger.connect((address, proxy.port))
+
+
+def test_it_records_without_any_configuration(start_proxy, upstream):
+    proxy = start_proxy().wait_until_up()
+    upstream.reply(json_reply(body(OPENAI)))
+    answer = post(proxy, ask("gpt-4o"), url=f"{upstream.url}/v1/chat/completions")
+    assert proxy.exchange(answer.headers["x-chat-request-id"])["model"] == "gpt-4o"
+    modes = {
+        path.name: stat.S_IMODE(path.stat().st_mode) for path in proxy.folder.glob("chats.db*")
+    }
+    assert modes
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_model_that_names_its_provider_goes_there(proxy, upstream):
+    answer = post(proxy, ask("anthropic/claude-x", n=2))
+    assert answer.json()["error"]["param"] == "n"
+
+
+def test_a_missing_key_is_a_401_that_names_the_variable(proxy, upstream):
+    upstream.reply(json_reply(body(OPENAI)))
+    answer = post(proxy, ask("nokey"))
+    assert answer.status_code == 401
+    assert "DIPTYCH_TEST_UNSET" in answer.json()["error"]["message"]
+    assert upstream.received == []
+
+
+def test_the_clients_key_goes_on_only_where_the_route_says_so(proxy, upstream):
+    upstream.reply(json_reply(body(OPENAI)))
+    post(proxy, ask("shared"))
+    post(proxy, ask("local"))
+    keys = [received.headers.get("authorization") for received in upstream.received]
+    assert keys == [f"Bearer {CLIENT_KEY}", None]
+
+
+@pytest.mark.parametrize("store", ["metadata", "off"])
+def test_less_can_be_stored(start_proxy, upstream, store):
+    proxy = start_proxy(
+        routes=[f"*=ollama/x@{upstream.url}"], options={"chat_store": store}
+    ).wait_until_up()
+    upstream.reply(json_reply(b'{"message":{"content":"secret answer"},"done":true}'))
+    answer = post(proxy, ask("any", "secret question"))
+    assert answer.status_code == 200
+    proxy.stop()
+    kept = b"".join(path.read_bytes() for path in proxy.folder.glob("chats.db*"))
+    assert b"secret" not in kept
+    rows = proxy.query("SELECT model, state FROM exchanges") if store == "metadata" else []
+    assert [tuple(row) for row in rows] == ([("any", "complete")] if store == "metadata" else [])
+
+
+def test_what_a_user_wants_redacted_is_sent_but_not_stored(start_proxy, upstream):
+    proxy = start_proxy(
+        routes=[f"*=anthropic@{upstream.url}"],
+        options={"chat_redact": r"ACME-\d+"},
+        environment={"ANTHROPIC_API_KEY": "k"},
+    ).wait_until_up()
+    upstream.reply(json_reply(body(CLAUDE)))
+    answer = post(proxy, ask("any", "ticket ACME-4711"))
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert upstream.received[0].json["messages"][0]["content"] == "ticket ACME-4711"
+    assert "ticket [redacted]" in row["openai_request"]
+    titles = proxy.query("SELECT first_user_message FROM sessions")
+    assert [tuple(title) for title in titles] == [("ticket [redacted]",)]
+    assert "4711" not in row["provider_request"]

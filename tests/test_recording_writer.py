@@ -1,0 +1,292 @@
+"""The one writer: group commit, bad rows, and a database in trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from models import NewerDatabaseError
+from recording import Recorder
+from recording.rows import STALE
+from recording.writer import Entry
+from tests.records import recorded, request_record, request_row, rows
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "chats.db"
+
+
+@pytest.fixture(autouse=True)
+def _retry_soon(monkeypatch):
+    monkeypatch.setattr("recording.writer.RETRY_S", 0.02)
+
+
+@contextlib.contextmanager
+def _locked(path):
+    """The database as another process leaves it that holds the lock."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    yield
+    connection.execute("ROLLBACK")
+    connection.close()
+
+
+async def _exchange(recorder, request_id):
+    tracker = await recorder.log_request(request_record(request_id=request_id))
+    recorder.log_error_response(tracker, error=f"end of {request_id}")
+
+
+async def _until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def _ids(exchanges):
+    return [(exchange["request_id"], exchange["error"]) for exchange in exchanges]
+
+
+def _told(*request_ids):
+    return [(request_id, f"end of {request_id}") for request_id in request_ids]
+
+
+def test_concurrent_requests_share_a_transaction(path):
+    statements = []
+
+    async def story(recorder):
+        connection = recorder._writer._store.database.connection()
+        connection.set_trace_callback(statements.append)
+        await asyncio.gather(*(recorder.log_request(request_record()) for _ in range(100)))
+
+    assert len(recorded(path, story)) == 100
+    assert statements.count("COMMIT") < 20
+
+
+def test_a_bad_row_fails_alone_and_is_logged_without_its_text(path, caplog):
+    async def story(recorder):
+        await recorder.log_request(request_record())
+        bad = request_row("bad", provider=None, openai_request='"private"')
+        with _paused(recorder):
+            first = asyncio.ensure_future(_exchange(recorder, "r1"))
+            await asyncio.sleep(0)
+            recorder._writer.put(Entry(bad))
+            second = asyncio.ensure_future(_exchange(recorder, "r2"))
+            await asyncio.sleep(0)
+        await asyncio.gather(first, second)
+
+    assert _ids(recorded(path, story))[1:] == _told("r1", "r2")
+    assert "refused the request of bad: IntegrityError" in caplog.text
+    assert "private" not in caplog.text
+
+
+@contextlib.contextmanager
+def _paused(recorder):
+    """Holds the writer at its next row, so that what is queued meanwhile makes one batch."""
+    lock = recorder._writer._store.database._lock
+    with lock:
+        yield
+
+
+def test_a_locked_database_holds_nobody_up_and_gets_everything_in_order(path):
+    waits, waiting = [], []
+
+    async def story(recorder):
+        await _exchange(recorder, "before")
+        await _until(lambda: recorder.waiting == 0)
+        with _locked(path):
+            for number in range(30):
+                started = time.monotonic()
+                await _exchange(recorder, f"locked {number:02}")
+                waits.append(time.monotonic() - started)
+            await _until(lambda: recorder.waiting == 60)
+            waiting.append((path.parent / "chats.db.spill").stat().st_mode & 0o777)
+        await _until(lambda: recorder.waiting == 0)
+        await _exchange(recorder, "after")
+
+    exchanges = recorded(path, story)
+    names = ["before", *(f"locked {number:02}" for number in range(30)), "after"]
+    assert _ids(exchanges) == _told(*names)
+    assert waiting == [0o600]
+    # 25 ms, and what a busy machine takes to wake up.
+    assert sorted(waits)[-2] < 0.045
+    assert not (path.parent / "chats.db.spill").exists()
+
+
+def test_new_rows_go_behind_those_that_wait(path):
+    async def story(recorder):
+        with _locked(path):
+            await _exchange(recorder, "r1")
+            await _until(lambda: recorder.waiting == 2)
+        await _exchange(recorder, "r2")
+        await _until(lambda: recorder.waiting == 0)
+
+    assert _ids(recorded(path, story)) == _told("r1", "r2")
+
+
+def test_what_still_waits_at_the_end_is_written_by_the_next_run(path):
+    async def nothing(recorder):
+        await _until(lambda: recorder.waiting == 0)
+
+    async def run():
+        recorder = Recorder(f"sqlite:///{path}")
+        recorder.start(asyncio.get_running_loop())
+        with _locked(path):
+            await _exchange(recorder, "r1")
+            recorder.stop()
+        return recorder.waiting
+
+    assert asyncio.run(run()) == 2
+    assert rows(path, "SELECT * FROM requests") == []
+    assert _ids(recorded(path, nothing)) == _told("r1")
+
+
+def test_a_database_locked_at_the_start_is_waited_for(path):
+    async def nothing(recorder):
+        pass
+
+    async def run():
+        recorder = Recorder(f"sqlite:///{path}")
+        with _locked(path):
+            recorder.start(asyncio.get_running_loop())
+            await _exchange(recorder, "r1")
+        await _until(lambda: recorder.waiting == 0)
+        recorder.stop()
+
+    recorded(path, nothing)
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE migrations")
+    connection.execute("DROP VIEW exchanges")
+    for table in ("pieces", "turns", "responses", "requests", "sessions"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.close()
+    asyncio.run(run())
+    assert _ids(rows(path, "SELECT * FROM exchanges")) == _told("r1")
+
+
+def test_a_database_that_is_removed_is_begun_anew(path):
+    async def story(recorder):
+        await _exchange(recorder, "r1")
+        await _until(lambda: recorder.waiting == 0)
+        for file in path.parent.iterdir():
+            file.unlink()
+        await _exchange(recorder, "r2")
+        await _until(lambda: recorder.waiting == 0)
+
+    assert _ids(recorded(path, story)) == _told("r2")
+
+
+def test_a_spoilt_database_gets_everything_once_it_is_out_of_the_way(path):
+    async def story(recorder):
+        await _exchange(recorder, "r1")
+        await _until(lambda: recorder.waiting == 0)
+        spoilt = path.with_name("spoilt.db")
+        spoilt.write_bytes(b"this is no database" * 1000)
+        for file in path.parent.glob("chats.db*"):
+            file.unlink()
+        spoilt.replace(path)
+        await _exchange(recorder, "r2")
+        await _until(lambda: recorder.waiting == 2)
+        path.unlink()
+        await _until(lambda: recorder.waiting == 0)
+
+    assert _ids(recorded(path, story)) == _told("r2")
+
+
+def test_trouble_is_logged_once_and_its_end_too(path, caplog):
+    async def story(recorder):
+        with _locked(path):
+            for number in range(5):
+                await _exchange(recorder, f"r{number}")
+            await _until(lambda: recorder.waiting == 10)
+        await _until(lambda: recorder.waiting == 0)
+
+    recorded(path, story)
+    texts = [
+        record.getMessage()[:30] for record in caplog.records if record.name == "recording.writer"
+    ]
+    assert texts == ["The database cannot be written", "The database is back; all that"]
+
+
+def test_a_newer_database_ends_the_start(path):
+    async def nothing(recorder):
+        pass
+
+    recorded(path, nothing)
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO migrations VALUES ('m999_later', 1)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(NewerDatabaseError, match="m999_later"):
+        recorded(path, nothing)
+
+
+def test_a_fault_of_ours_does_not_end_the_writer(path, monkeypatch, caplog):
+    def faulty(entry):
+        monkeypatch.undo()
+        raise AttributeError("a fault")
+
+    async def story(recorder):
+        monkeypatch.setattr("recording.writer._described", faulty)
+        await recorder.log_request(request_record(request_id="lost"))
+        await _exchange(recorder, "r2")
+
+    assert _ids(recorded(path, story)) == _told("r2")
+    assert "The recording writer failed" in caplog.text
+
+
+_KILLED = """
+    import asyncio, os, sys
+    from recording import Recorder
+    from tests.records import request_record
+
+    async def main():
+        recorder = Recorder(f"sqlite:///{sys.argv[1]}")
+        recorder.start(asyncio.get_running_loop())
+        number = 0
+        while True:
+            tracker = await recorder.log_request(request_record(request_id=f"r{number}"))
+            os.write(1, f"{number}\\n".encode())
+            recorder.log_streaming_response(
+                tracker, openai_response={"n": number}, provider_response=None, status_code=200
+            )
+            number += 1
+
+    asyncio.run(main())
+"""
+
+
+def test_a_kill_loses_no_request_that_may_have_left(path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(_KILLED), str(path)],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    seen = [process.stdout.readline() for _ in range(200)]
+    process.send_signal(signal.SIGKILL)
+    left = [number for number in seen + process.stdout.readlines() if number.endswith(b"\n")]
+    process.stdout.close()
+    process.wait()
+
+    async def nothing(recorder):
+        pass
+
+    exchanges = recorded(path, nothing)
+    assert {f"r{int(number)}" for number in left} <= {each["request_id"] for each in exchanges}
+    assert {(each["state"], each["error"]) for each in exchanges} == {("interrupted", STALE)}
+    assert json.loads(exchanges[0]["openai_response"]) == {"n": 0}
+    assert rows(path, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]

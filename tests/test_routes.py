@@ -1,0 +1,176 @@
+"""Which provider answers which model, at which address, with which key."""
+
+from __future__ import annotations
+
+import pytest
+
+from routes import KeyRing, Routes, Target, origin, parse_route, provider_at
+from transforms import PROVIDERS
+from transforms.errors import RequestError
+
+ANTHROPIC = PROVIDERS["anthropic"]
+
+
+@pytest.mark.parametrize(
+    ("text", "provider", "model", "base_url", "key"),
+    [
+        (
+            "gpt-4o*=anthropic/claude-sonnet-4-5",
+            "anthropic",
+            "claude-sonnet-4-5",
+            "https://api.anthropic.com",
+            "ANTHROPIC_API_KEY",
+        ),
+        (
+            "*=ollama/qwen3:8b@http://127.0.0.1:11434",
+            "ollama",
+            "qwen3:8b",
+            "http://127.0.0.1:11434",
+            "OLLAMA_API_KEY",
+        ),
+        (
+            "fast=compatible/llama-3.3@https://api.groq.com/openai/v1#TEAM_KEY",
+            "compatible",
+            "llama-3.3",
+            "https://api.groq.com/openai/v1",
+            "TEAM_KEY",
+        ),
+        ("x=openai#client", "openai", None, "https://api.openai.com", "client"),
+        (
+            "x=openai/org/model@v2:free@https://h/v1",
+            "openai",
+            "org/model@v2:free",
+            "https://h/v1",
+            "OPENAI_API_KEY",
+        ),
+    ],
+)
+def test_a_route_is_read_as_written(text, provider, model, base_url, key):
+    route = parse_route(text)
+    assert (route.provider.name, route.model, route.base_url, route.key) == (
+        provider,
+        model,
+        base_url,
+        key,
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "=openai",
+        "x=",
+        "x=nobody",
+        "x=compatible",
+        "x=openai@http://",
+        "x=openai#1",
+        "x=openai/m@http://h:port",
+    ],
+)
+def test_a_route_that_cannot_be_read_is_refused(text):
+    with pytest.raises(ValueError, match="`"):
+        parse_route(text)
+
+
+def test_the_first_match_wins_and_keeps_the_clients_model():
+    routes = Routes(["gpt-4o=ollama", "gpt-*=anthropic/claude"])
+    assert routes.target("gpt-4o").model == "gpt-4o"
+    assert routes.target("gpt-4o").provider.name == "ollama"
+    assert routes.target("gpt-5").model == "claude"
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        ("anthropic/claude-x", "anthropic"),
+        ("mistralai/m", None),
+        ("gpt-4o", None),
+        ("openai/", None),
+        ("compatible/x", None),
+    ],
+)
+def test_a_model_may_name_its_provider(model, provider):
+    target = Routes().target(model)
+    assert (target and target.provider.name) == provider
+
+
+@pytest.mark.parametrize(
+    ("base_url", "path", "url"),
+    [
+        ("https://h", "/v1/messages", "https://h/v1/messages"),
+        ("https://h/", "/v1/messages", "https://h/v1/messages"),
+        ("https://h/v1", "/v1/messages", "https://h/v1/messages"),
+        ("https://h/a/v1/", "/v1/messages", "https://h/a/v1/messages"),
+        ("https://h/prefix", "/v1/messages", "https://h/prefix/v1/messages"),
+        ("https://h/v1", "/chat/completions", "https://h/v1/chat/completions"),
+        ("https://h/v1/messages", "/v1/messages", "https://h/v1/messages"),
+    ],
+)
+def test_a_path_in_the_base_url_is_a_prefix(base_url, path, url):
+    assert Target(ANTHROPIC, "m", base_url, None).url(path) == url
+
+
+def test_models_are_those_the_routes_name():
+    listed = Routes(["fast=ollama/x", "gpt-*=anthropic/c", "*=ollama/y"]).models()
+    assert [each["id"] for each in listed["data"]] == ["fast", "anthropic/c", "ollama/y"]
+
+
+URL = "https://api.anthropic.com/v1/messages"
+
+
+def ring(environment=None, allowed=True, client_key=None, client_origin="http://client:80"):
+    """The keys at hand, few as they are."""
+    return KeyRing(environment or {}, allowed, client_key, client_origin)
+
+
+def target(key="ANTHROPIC_API_KEY", provider="anthropic"):
+    """A target with the given key."""
+    return Target(PROVIDERS[provider], "m", "https://api.anthropic.com", key)
+
+
+def test_the_environment_gives_the_key():
+    keys = ring({"ANTHROPIC_API_KEY": "k"}, client_key="client's")
+    assert keys.key_for(target(), URL) == "k"
+
+
+def test_the_clients_key_goes_where_the_route_sends_it():
+    assert ring(client_key="client's").key_for(target("client"), URL) == "client's"
+
+
+def test_the_clients_key_may_go_to_the_host_it_addressed():
+    keys = ring(client_key="client's", client_origin=origin(URL))
+    assert keys.key_for(target(), URL) == "client's"
+
+
+def test_the_clients_key_goes_nowhere_else():
+    with pytest.raises(RequestError, match="ANTHROPIC_API_KEY") as caught:
+        ring(client_key="client's").key_for(target(), URL)
+    assert caught.value.answer().status == 401
+
+
+def test_a_stranger_does_not_spend_the_environment():
+    with pytest.raises(RequestError, match="chat_remote") as caught:
+        ring({"ANTHROPIC_API_KEY": "k"}, allowed=False, client_key="x").key_for(target(), URL)
+    assert caught.value.answer().status == 401
+
+
+def test_a_local_server_needs_no_key():
+    assert ring().key_for(target("OLLAMA_API_KEY", "ollama"), "http://127.0.0.1:11434/x") is None
+
+
+def test_a_key_that_the_route_names_is_needed_everywhere():
+    with pytest.raises(RequestError, match="MY_KEY"):
+        ring().key_for(target("MY_KEY", "ollama"), "http://127.0.0.1:11434/x")
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://api.openai.com/v1/chat/completions", "openai"),
+        ("http://127.0.0.1:8000/v1", "compatible"),
+    ],
+)
+def test_a_bare_calls_provider_is_known_by_its_address(url, name):
+    assert provider_at(url) == name
