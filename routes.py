@@ -26,6 +26,8 @@ _ROUTE = re.compile(
     r"(?:#(?P<key>[A-Za-z_]\w*))?"
 )
 
+_VARIABLE = re.compile(r"\{(?P<name>[A-Z][A-Z0-9_]*)(?::(?P<default>[^{}]*))?\}")
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -147,6 +149,25 @@ class Routes:
         return named
 
 
+def fill_in(template: str, environment: Mapping[str, str]) -> str:
+    """An address with its `{NAME}` and `{NAME:default}` taken from the environment.
+
+    Raises:
+        RequestError: names a variable that is not set and has no default.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        found = environment.get(match["name"]) or match["default"]
+        if not found:
+            raise RequestError(
+                f"The address `{template}` needs the environment variable `{match['name']}` where "
+                "the proxy runs; set it, or write the address into the route with `@BASE_URL`."
+            )
+        return found
+
+    return _VARIABLE.sub(value, template)
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRing:
     """The keys at hand for one call."""
@@ -179,6 +200,13 @@ class KeyRing:
                 "route to use the client's own key."
             )
         return self._required(target, None)
+
+    def signing_environment(self, target: Target) -> Mapping[str, str] | None:
+        """The environment to sign with, for a provider that signs and has no key."""
+        signs = target.provider.sign is not None and target.key == target.provider.key_variable
+        if not signs or self.environment.get(target.key or ""):
+            return None
+        return self.environment if self.environment_allowed else None
 
     def _required(self, target: Target, key: str | None) -> str | None:
         explicit = target.key is not None and target.key != target.provider.key_variable

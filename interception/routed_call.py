@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 
 from mitmproxy.http import HTTPFlow
 
@@ -18,9 +19,9 @@ from interception.streams import (
     stream_of,
     wants_usage,
 )
-from routes import KeyRing, Target, origin
+from routes import KeyRing, Target, fill_in, origin
 from transforms.chat_request import check_request
-from transforms.contract import JSON, Call, ErrorAnswer
+from transforms.contract import JSON, Call, ErrorAnswer, Unsigned
 from transforms.errors import RequestError, ResponseError, TransformError
 from transforms.json_text import dumps, loads
 
@@ -59,17 +60,29 @@ class RoutedCall(CallInFlight):
         try:
             self._call = self._checked_call()
             built = self._target.provider.build_request(self._call)
-            url = self._target.url(built.path)
-            key = self._keys().key_for(self._target, url)
+            url = fill_in(self._target.url(built.path), self._around.environment)
             body = dumps(built.body)
+            key, headers = self._authorized(url, built.headers, body)
         except TransformError as exc:
             await self.refuse(exc.answer())
             return
         self._dropped = built.dropped
         await self._log_request(url=url, provider_request=body, dropped=built.dropped, key=key)
-        auth = self._target.provider.auth.headers(key) if key else {}
-        messages.redirect(self.flow.request, url, {**built.headers, **auth}, body)
+        messages.redirect(self.flow.request, url, headers, body)
         self._silence.start()
+
+    def _authorized(
+        self, url: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[str | None, Mapping[str, str]]:
+        """The key, if there is one, and the headers with the key or a signature in them."""
+        keys, provider = self._keys(), self._target.provider
+        credentials = keys.signing_environment(self._target)
+        if provider.sign is not None and credentials is not None:
+            now = int(time.time())
+            sent = {**headers, "content-type": "application/json"}
+            return None, provider.sign(Unsigned("POST", url, sent, body, now), credentials)
+        key = keys.key_for(self._target, url)
+        return key, {**headers, **(provider.auth.headers(key) if key else {})}
 
     def _checked_call(self) -> Call:
         if self._problem is not None:

@@ -18,6 +18,8 @@ import json
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,7 @@ class Case:
 
     def has(self, role: str) -> bool:
         """Whether the case has a file of this role; a pattern will do."""
-        return any(self.folder.glob(role))
+        return any(fnmatch(name, role) for name in _files(self.folder))
 
     def json(self, role: str) -> Any:
         """A JSON file of the case, read anew each time."""
@@ -77,9 +79,15 @@ class Case:
         return self.has("provider_stream.sse") or self.has("provider_stream.ndjson")
 
 
-def all_cases() -> list[Case]:
+@cache
+def _files(folder: Path) -> frozenset[str]:
+    return frozenset(path.name for path in folder.glob("*"))
+
+
+@cache
+def all_cases() -> tuple[Case, ...]:
     """Every case folder."""
-    return [Case(path.parent) for path in sorted(FIXTURES.glob("*/*/case.toml"))]
+    return tuple(Case(path.parent) for path in sorted(FIXTURES.glob("*/*/case.toml")))
 
 
 def params(*roles: str, without: str | None = None) -> list[Any]:

@@ -76,7 +76,9 @@ def test_last_of_two_equal_keys_wins() -> None:
         b"-Infinity",
         b"1e999",
         b"[" * 100_000,
+        b'["\\ud83d",' + b"[" * 100_000,
     ],
+    ids=lambda text: repr(text[:12]),
 )
 def test_text_that_is_not_json_raises(text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the parsers' own messages differ

@@ -34,7 +34,7 @@ OUTSIDE_WORLD = {
     "peewee",
     "playhouse",
     *("time", "random", "secrets", "uuid", "os", "pathlib", "io", "tempfile", "shutil"),
-    *("socket", "ssl", "http", "urllib", "asyncio", "selectors", "subprocess", "threading"),
+    *("socket", "ssl", "http", "urllib.request", "asyncio", "selectors", "subprocess", "threading"),
     *("httpx", "requests", "aiohttp", "openai", "anthropic", "ollama"),
 }
 """A transform reads no clock, no chance, no environment, no file and no network."""
@@ -128,14 +128,18 @@ def test_imports_point_inwards(path: Path) -> None:
 
 @pytest.mark.parametrize("path", by_path(sorted((ROOT / "transforms").rglob("*.py"))))
 def test_transforms_know_nothing_of_the_outside_world(path: Path) -> None:
-    used = {name.partition(".")[0] for name in imported(path)}
+    used = {
+        name
+        for name in imported(path)
+        if any(f"{name}.".startswith(f"{outside}.") for outside in OUTSIDE_WORLD)
+    }
     calls = {
         node.func.attr
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     }
 
-    assert not used & OUTSIDE_WORLD
+    assert used == set()
     assert not calls & {"now", "utcnow", "today"}
 
 
@@ -231,7 +235,7 @@ def test_case_is_small_and_holds_no_credential(case: Case) -> None:
         assert not CREDENTIAL.search(text.decode("utf-8", "replace")), path.name
 
 
-@pytest.mark.parametrize("path", by_path(sources(tests=True)))
+@pytest.mark.parametrize("path", by_path(sources()))
 def test_no_provider_is_treated_apart_by_its_name(path: Path) -> None:
     """What differs is declared in the provider's own module."""
     own = path.relative_to(ROOT).with_suffix("").parts
@@ -242,8 +246,6 @@ def test_no_provider_is_treated_apart_by_its_name(path: Path) -> None:
         for node in ast.walk(compared if isinstance(compared, ast.Compare) else compared.pattern)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    if own[0] == "tests":
-        pytest.skip("a test may speak of one provider")
 
     assert not names & PROVIDERS.keys() - {*own}
 
@@ -263,7 +265,8 @@ def undocumented(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
     for node in body:
         if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
-        if node.name.startswith("_"):
+        # The `Meta` of a peewee model is a setting written as a class.
+        if node.name.startswith("_") or node.name == "Meta":
             continue
         if not ast.get_docstring(node):
             yield prefix + node.name
@@ -273,6 +276,9 @@ def undocumented(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
 
 @pytest.mark.parametrize("path", by_path(sources()))
 def test_public_names_have_docstrings(path: Path) -> None:
+    if path.relative_to(ROOT).parts[0] == "benchmarks":
+        pytest.skip("not part of the program")
+
     assert [*undocumented(tree(path).body)] == []
 
 
@@ -346,9 +352,9 @@ def test_unfinished_work_has_a_link() -> None:
     assert unlinked == []
 
 
-@pytest.mark.parametrize("name", sorted({*transform_modules()} - {"contract", "__init__"}))
+@pytest.mark.parametrize("name", sorted({*transform_modules()} - {"__init__"}))
 def test_transform_has_its_test_file(name: str) -> None:
-    """The contract is data alone, and a declared host is tested by the table of providers."""
+    """A declared host is tested by the table of providers."""
     if all(is_declaration(path) for path in module_files(name)):
         pytest.skip("nothing but a declaration")
 

@@ -63,7 +63,10 @@ def test_options_that_would_break_a_rewrite_are_reset_with_a_warning(start_proxy
 def test_it_listens_on_loopback_alone(proxy):
     for address in ("127.0.0.2", "::1"):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        with socket.socket(family) as stranger, pytest.raises(OSError, match=r"refused|assign|support"):
+        with (
+            socket.socket(family) as stranger,
+            pytest.raises(OSError, match=r"refused|assign|support"),
+        ):
             stranger.connect((address, proxy.port))
 
 

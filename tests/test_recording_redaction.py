@@ -115,3 +115,17 @@ def test_user_patterns_keep_lone_surrogates_writable():
 )
 def test_urls_lose_userinfo_and_query_values_named_like_keys(url, stored):
     assert redact_url(url) == stored
+
+
+@pytest.mark.parametrize("place", [5, 70_000, 98_299, 98_310, 149_000], ids=str)
+def test_a_key_is_found_in_a_text_that_begins_like_an_earlier_one(place):
+    redactor, history = Redactor(), "word " * 30_000
+    redactor.json_text(history)
+    text = f"{history[:place]} {KEYS['openai']} {history[place:]}"
+    assert redactor.json_text(text) == f"{history[:place]} [redacted] {history[place:]}"
+
+
+def test_a_key_whose_beginning_was_harmless_is_found():
+    redactor, history = Redactor(), "word " * 30_000 + "sk-proj-"
+    redactor.json_text(history)
+    assert redactor.json_text(f"{history}A1b2C3d4E5f6G7h8").endswith(" [redacted]")

@@ -187,13 +187,26 @@ class Auth:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A request as it will be sent, for providers that want it signed."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    time: int
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """A provider: where it is, how it is spoken to, and the four transforms."""
 
     name: str
     base_url: str
     """Scheme and host, and a path only where a host serves the format below one; `""` when
-    the route must name it."""
+    the route must name it. `{NAME}` or `{NAME:default}` is filled in from the environment, here
+    and in the path of a request."""
 
     key_variable: str | None
     """The customary environment variable; None where no key is customary."""
@@ -213,3 +226,6 @@ class Provider:
     open_stream: Callable[[Call], Stream]
     auth: Auth = Auth()
     key_required: bool = True
+    sign: Callable[[Unsigned, Mapping[str, str]], Mapping[str, str]] | None = None
+    """Signed headers of a request, made from the environment's credentials where there is no key
+    in `key_variable`. Raises RequestError, with status 401, that names what is missing."""

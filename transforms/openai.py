@@ -135,7 +135,7 @@ def _choice(choice: JSON, call: Call) -> JSON:
         "message": message,
         # The body is whole, so the answer ended, even where the host does not say how.
         "finish_reason": _finish_reason(
-            choice.get("finish_reason") or "stop", called="tool_calls" in message
+            _text(choice.get("finish_reason")) or "stop", called="tool_calls" in message
         ),
     }
 
@@ -220,13 +220,11 @@ def _arguments(arguments: object) -> str:
     return dumps(arguments).decode() if isinstance(arguments, dict) else ""
 
 
-def _finish_reason(reason: object, called: bool) -> str | None:
+def _finish_reason(reason: str, called: bool) -> str:
     """OpenAI's word for why the answer ended; a normal end with calls is `tool_calls`."""
-    if not reason:
-        return None
     if reason in FAILED_FINISHES:
         raise ResponseError(f"The provider ended the answer with `{reason}`.")
-    known = FINISH_REASONS.get(str(reason), "stop")
+    known = FINISH_REASONS.get(reason, "stop")
     return "tool_calls" if called and known == "stop" else known
 
 
@@ -424,7 +422,7 @@ class ChunkStream:
         state = self._choices.get(index)
         if state is None:
             state = self._choices[index] = _ChoiceState(self._call)
-        state.finish = state.finish or choice.get("finish_reason") or None
+        state.finish = state.finish or _text(choice.get("finish_reason")) or ""
         if state.finish in FAILED_FINISHES:
             raise ResponseError(f"The provider ended the answer with `{state.finish}`.")
         delta = choice.get("delta")
@@ -442,7 +440,7 @@ class _ChoiceState:
     """What has been told of one choice, so that nothing is told twice."""
 
     def __init__(self, call: Call) -> None:
-        self.finish: str | None = None
+        self.finish = ""
         self._call = call
         self._started = False
         self._calls: dict[tuple[object, str | None], int] = {}
