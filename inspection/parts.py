@@ -101,7 +101,8 @@ def _call(part: JSON, names: Names) -> Lines | None:
     title = " · ".join(one_line(word) for word in ("→ " + call["name"], call_id) if word)
     outer = rest_lines(part, wrapper, *_CALL_IDS, "type", "index") if wrapper else []
     inner = rest_lines(call, given, *_CALL_IDS, "name", "type", "index")
-    return [title, *indented(_arguments(call.get(given))), *outer, *inner]
+    arguments = indented(_arguments(call[given])) if given else []
+    return [title, *arguments, *outer, *inner]
 
 
 def _arguments(arguments: Any) -> Lines:
@@ -110,7 +111,7 @@ def _arguments(arguments: Any) -> Lines:
         try:
             arguments = loads(arguments.encode("utf-8", "backslashreplace"))
         except ValueError:
-            return text_lines(arguments)
+            return arguments.split("\n") if arguments else []
     if isinstance(arguments, dict) and any(_has_lines(value) for value in arguments.values()):
         return [line for key, value in arguments.items() for line in _argument(key, value)]
     return _json_lines(arguments)
@@ -168,7 +169,10 @@ def _reasoning(part: JSON, names: Names) -> Lines | None:
     known = next((name for name in ("thinking", "text") if name in told), "")
     sealed = part.get("type") == "redacted_thinking"
     if "thinking" in part or part.get("thought") is True or wrapper or sealed:
-        return [*reasoning_lines(told.get(known), names), *rest_lines(told, known, "type")]
+        return [
+            *reasoning_lines(told.get(known), names),
+            *rest_lines(told, known, "type", "thought"),
+        ]
     if part.get("type") == "reasoning":
         texts = [part.get(name) or [] for name in ("summary", "content")]
         return [*reasoning_lines(texts, names), *rest_lines(part, "summary", "content", "type")]
@@ -186,7 +190,7 @@ def _refusal(part: JSON, names: Names) -> Lines | None:
         return None
     return [
         "refusal:",
-        *indented(text_lines(part["refusal"])),
+        *text_lines(part["refusal"]),
         *rest_lines(part, "refusal", "type"),
     ]
 
@@ -194,8 +198,9 @@ def _refusal(part: JSON, names: Names) -> Lines | None:
 def _media(part: JSON, names: Names) -> Lines | None:
     source = part.get("source")
     if isinstance(source, dict) and source.get("type") == "text":
-        title = first_text(part, ("title",))
-        return [f"[document · {one_line(title)}]", *indented(text_lines(source.get("data")))]
+        told = ("document", first_text(part, ("title",)), first_text(source, ("media_type",)))
+        title = " · ".join(one_line(word) for word in told if word)
+        return [f"[{title}]", *text_lines(source.get("data"))]
     line = media_line(part)
     return None if line is None else [line]
 

@@ -19,7 +19,7 @@ from mitmproxy.http import HTTPFlow
 from inspection.summary import summary
 from interception import messages
 from interception.streams import Translator, Watcher
-from recording import PersistenceTracker, Recorder, RequestRecord
+from recording import PersistenceTracker, Recorder, RequestRecord, State
 from transforms.contract import JSON
 from transforms.json_text import dumps
 
@@ -142,7 +142,7 @@ class CallInFlight(ABC):
         self._snapshot = None
         self._log_stream("streaming")
 
-    def _end_stream(self, state: str, error: str | None = None) -> None:
+    def _end_stream(self, state: State, error: str | None = None) -> None:
         """Writes the end of a streamed answer, and shows it whole where the flow is looked at."""
         assert self._stream is not None
         if self._snapshot is not None:
@@ -161,7 +161,7 @@ class CallInFlight(ABC):
             provider_response=dumps(self._stream.provider_answer).decode("utf-8", "replace"),
         )
 
-    def _log_stream(self, state: str, error: str | None = None) -> None:
+    def _log_stream(self, state: State, error: str | None = None) -> None:
         assert self._stream is not None
         if self._tracker is not None:
             self._around.recorder.log_streaming_response(
@@ -186,7 +186,7 @@ class CallInFlight(ABC):
         self,
         reason: str,
         *,
-        state: str = "failed",
+        state: State = "failed",
         status: int | None = None,
         openai_response: JSON | bytes | None = None,
         provider_response: bytes | None = None,
@@ -211,7 +211,7 @@ class CallInFlight(ABC):
         return self.flow.response.status_code if self.flow.response else None
 
     def _show(
-        self, *, completion: JSON | None, error: str | None, state: str, provider_response: str
+        self, *, completion: JSON | None, error: str | None, state: State, provider_response: str
     ) -> None:
         """What mitmweb shows of this flow; plain data, because flows are saved to files."""
         self.flow.metadata[METADATA] = {

@@ -16,9 +16,12 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from mitmproxy import ctx, version
 from mitmproxy.http import HTTPFlow, Response
-from mitmproxy.proxy.layers import http as http_layer
+from mitmproxy.proxy.layers import http
 
 logger = logging.getLogger(__name__)
+
+http_layer: Any = http
+"""mitmproxy's inside, of which types promise nothing."""
 
 KNOWN_GENERATIONS = ("11", "12")
 
@@ -72,14 +75,14 @@ def install() -> None:
         )
         return
     _original = http_layer.HttpStream.handle_protocol_error
-    http_layer.HttpStream.handle_protocol_error = _handle_protocol_error  # type: ignore[method-assign]  # the wrap
+    http_layer.HttpStream.handle_protocol_error = _handle_protocol_error
 
 
 def uninstall() -> None:
     """Puts mitmproxy's own handling back."""
     global _original
     if _original is not None:
-        http_layer.HttpStream.handle_protocol_error = _original  # type: ignore[method-assign]  # the unwrap
+        http_layer.HttpStream.handle_protocol_error = _original
         _original = None
 
 

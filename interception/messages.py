@@ -81,7 +81,8 @@ def client_key(request: Request) -> str | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    return request.headers.get("api-key") or request.headers.get("x-api-key") or None
+    key = request.headers.get("api-key") or request.headers.get("x-api-key")
+    return str(key or "") or None
 
 
 def may_use_environment_keys(flow: HTTPFlow) -> bool:

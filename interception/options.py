@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,29 +116,35 @@ def _check_given(deferred: dict[str, Any]) -> None:
             raise exceptions.OptionsError(f"Unknown option `{name}`{hint}")
 
 
-def _check_type(option: Option, value: Any) -> None:
-    """`value` is a list of texts from `--set`, or a typed value from config.yaml."""
-    from_command_line = isinstance(value, list) and option.type is not TEXTS
-    if from_command_line:
-        value = value[-1] if len(value) == 1 else " ".join(value)
-    accepted = {
-        int: (lambda: _is_integer(value, from_command_line), "a whole number, 0 or more"),
-        bool: (lambda: value in (True, False, "true", "false", "", None), "true or false"),
-        str: (lambda: isinstance(value, str), "text"),
-    }.get(option.type, (lambda: _is_texts(value), "a list of texts"))
-    fits, meaning = accepted
-    if not fits():
-        raise bad_value(option.name, value, meaning)
+def _check_type(option: Option, given: Any) -> None:
+    """`given` is a list of texts from `--set`, or a typed value from config.yaml."""
+    value = _typed(option, given) if isinstance(given, list) else given
+    fits, accepted = _FITS[option.type]
+    if not fits(value):
+        shown = " ".join(given) if isinstance(given, list) else given
+        raise bad_value(option.name, shown, accepted)
 
 
-def _is_integer(value: object, from_command_line: bool) -> bool:
-    if from_command_line:
-        return isinstance(value, str) and re.fullmatch(r"\d+", value) is not None
-    return isinstance(value, int) and not isinstance(value, bool)
+def _typed(option: Option, texts: list[str]) -> Any:
+    """What mitmproxy will make of texts from the command line; a text it refuses stays one."""
+    text = " ".join(texts)
+    if option.type is int and re.fullmatch(r"\d+", text):
+        return int(text)
+    if option.type is bool and text in ("", "true", "false"):
+        return text != "false"
+    return text if option.type is not TEXTS else texts
 
 
 def _is_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+_FITS: dict[Any, tuple[Callable[[Any], bool], str]] = {
+    int: (lambda value: type(value) is int and value >= 0, "a whole number, 0 or more"),
+    bool: (lambda value: type(value) is bool, "true or false"),
+    str: (lambda value: isinstance(value, str), "text"),
+    TEXTS: (_is_texts, "a list of texts"),
+}
 
 
 def bad_value(name: str, value: object, accepted: str) -> exceptions.OptionsError:

@@ -6,10 +6,10 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from peewee import Database, PostgresqlDatabase, SqliteDatabase
+from peewee import Database, DatabaseError, InterfaceError, PostgresqlDatabase, SqliteDatabase
 from playhouse import db_url  # type: ignore[import-untyped]  # peewee ships stubs for itself alone
 
-from models import migrate
+from models import NewerDatabaseError, migrate
 from transforms.contract import JSON
 
 FILE_MODE = 0o600
@@ -38,6 +38,11 @@ class RecordDatabase:
         self._inode: int | None = None
 
     @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of ours, and not a server."""
+        return isinstance(self.database, SqliteDatabase)
+
+    @property
     def spill_path(self) -> Path:
         """Where records wait while the database cannot be written."""
         if self.path is not None:
@@ -57,8 +62,12 @@ class RecordDatabase:
             # SQLite gives its -wal and -shm files the mode of the database file.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, FILE_MODE))
             self._inode = self.path.stat().st_ino
-        self.database.connect()
-        migrate(self.database)
+        try:
+            self.database.connect()
+            migrate(self.database)
+        except (DatabaseError, InterfaceError, NewerDatabaseError):
+            self.close()
+            raise
 
     def close(self) -> None:
         """Closes the connection, if it is open."""

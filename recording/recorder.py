@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Sequence
 
@@ -14,6 +15,8 @@ from recording.redaction import Redactor, secret_values
 from recording.retention import Retention
 from recording.tracker import PersistenceTracker, RequestRecord
 from recording.writer import Entry, Writer
+
+_logger = logging.getLogger(__name__)
 
 STORES = ("full", "metadata", "off")
 LONGEST_WAIT_S = 0.025
@@ -47,7 +50,10 @@ class Recorder:
         self._builder = RowBuilder(
             Redactor(redact), full=self._full, lifetime_ms=retention.lifetime_ms
         )
-        self._writer = Writer(RecordDatabase(url), retention)
+        database = RecordDatabase(url)
+        if keep_mb and not database.is_sqlite:
+            _logger.warning("A limit in megabytes works with SQLite alone; it is not applied here.")
+        self._writer = Writer(database, retention)
         self._running = False
 
     @property

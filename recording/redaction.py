@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from transforms import json_text
@@ -72,6 +73,14 @@ _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"(?:(?:[^\"\\]|\\[^\"])*?-----END [A-Z ]*PRIVATE KEY-----|(?:[^\"\\]|\\[^\"])*)"
 )
+
+_LONG = 64 << 10
+_LONGEST_REMEMBERED = 2 << 20
+_REMEMBERED = 6
+_BLOCK = 16 << 10
+_OVERLAP = 4096
+"""Characters, beyond which no key reaches: one may lie across the end of what is known."""
+
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"(\s*:)?')
 _QUERY_VALUE = re.compile(
     r"([?&;][^=&;#]*(?:key|token|secret|sig|pass|auth|credential|code)[^=&;#]*=)[^&;#]+",
@@ -85,6 +94,9 @@ class Redactor:
 
     def __init__(self, patterns: Sequence[re.Pattern[str]] = ()) -> None:
         self._patterns = tuple(patterns)
+        self._clean: deque[str] = deque(maxlen=_REMEMBERED)
+        """Long texts that held no key. A client sends its whole history with every call, so the
+        next one mostly begins like one of them."""
 
     def json_text(self, text: str, secrets: Iterable[str] = (), *, shapes: bool = True) -> str:
         """A JSON text that is still JSON, with the same keys.
@@ -92,9 +104,10 @@ class Redactor:
         `shapes=False` leaves the well-known shapes out, for a text that is known to have none.
         """
         for secret in secrets:
-            text = text.replace(json.dumps(secret)[1:-1], REDACTED).replace(secret, REDACTED)
+            for spelling in {secret, json.dumps(secret)[1:-1]}:
+                text = text.replace(spelling, REDACTED)
         if shapes:
-            text = _without_known_shapes(text)
+            text = self._without_known_shapes(text)
         return _STRING.sub(self._string, text) if self._patterns else text
 
     def plain(self, text: str, secrets: Iterable[str] = ()) -> str:
@@ -102,6 +115,21 @@ class Redactor:
         for secret in secrets:
             text = text.replace(secret, REDACTED)
         return self._by_patterns(_without_known_shapes(text))
+
+    def _without_known_shapes(self, text: str) -> str:
+        if not _LONG <= len(text) <= _LONGEST_REMEMBERED:
+            return _without_known_shapes(text)
+        known, earlier = 0, None
+        for clean in self._clean:
+            common = _common_start(text, clean)
+            if common > known:
+                known, earlier = common, clean
+        redacted = _without_known_shapes(text, max(known - _OVERLAP, 0))
+        if redacted is text:
+            if earlier is not None and known > len(earlier) // 2:
+                self._clean.remove(earlier)
+            self._clean.append(text)
+        return redacted
 
     def _string(self, match: re.Match[str]) -> str:
         literal = match.group()
@@ -130,10 +158,19 @@ def secret_values(values: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def _without_known_shapes(text: str) -> str:
+def _without_known_shapes(text: str, start: int = 0) -> str:
+    """The text without key shapes; nothing before `start` begins one."""
     for look, shape in _SHAPES:
-        if look.search(text):
+        if look.search(text, start):
             text = shape.sub(REDACTED, text)
-    if "PRIVATE KEY-----" in text:
+    if text.find("PRIVATE KEY-----", start) >= 0:
         text = _PRIVATE_KEY.sub(REDACTED, text)
     return text
+
+
+def _common_start(text: str, other: str) -> int:
+    """How many characters both texts begin with, to whole blocks."""
+    end = 0
+    while end < len(text) and text[end : end + _BLOCK] == other[end : end + _BLOCK]:
+        end += _BLOCK
+    return min(end, len(text))

@@ -90,10 +90,11 @@ class Retention:
 
 
 def used_bytes(database: Database) -> int:
-    """What the record takes, without pages that are free again."""
+    """What the record takes, without pages that are free again; 0 where it cannot be told."""
     if not isinstance(database, SqliteDatabase):
-        sizes = "SELECT pg_database_size(current_database())"
-        return _number(database, sizes)
+        # PostgreSQL's files stay as large as they were until somebody vacuums them in full: by
+        # their size everything would be removed.
+        return 0
     pages = _number(database, "PRAGMA page_count") - _number(database, "PRAGMA freelist_count")
     return pages * _number(database, "PRAGMA page_size")
 

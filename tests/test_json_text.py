@@ -97,3 +97,7 @@ def test_value_that_holds_itself_raises() -> None:
 
     with pytest.raises(ValueError):  # noqa: PT011
         dumps(value)
+
+
+def test_fractions_beside_a_lone_surrogate_are_read() -> None:
+    assert loads(b'["\\ud83d", 1.5]') == ["\ud83d", 1.5]

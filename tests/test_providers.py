@@ -33,7 +33,7 @@ BROKEN_STREAMS = params(STREAM, without="response.json")
 PLAIN_ANSWERS = params("provider_response.json", "response.json")
 
 # Byte by byte reaches every boundary once; more two-piece splits than this only repeat it.
-MOST_SPLITS = 120
+MOST_SPLITS = 60
 
 FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
 

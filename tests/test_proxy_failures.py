@@ -11,13 +11,12 @@ import time
 import httpx
 import openai
 import pytest
+from mitmproxy.net import encoding as codings
 
 from tests.answers import CLAUDE, body, claude_events, openai_events
 from tests.clients import NOWHERE, ask, events, http, post
 from tests.proxy import Proxy
 from tests.upstream import Reply, json_reply, stream_reply
-
-UTF8_REQUEST = ask("claude-x")
 
 
 def bad_bodies():
@@ -98,8 +97,6 @@ def test_a_bare_call_is_never_judged_and_recorded_as_far_as_readable(proxy, upst
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])
 def test_a_compressed_request_is_read(proxy, upstream, encoding):
-    from mitmproxy.net import encoding as codings
-
     upstream.reply(json_reply(body(CLAUDE)))
     packed = codings.encode(body(ask("claude-x", "packed")), encoding)
     answer = post(proxy, packed, content_encoding=encoding)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ssl
+from ipaddress import ip_address
 
 import httpx
 import openai
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from mitmproxy.certs import CertStore
 
 from tests.answers import CLAUDE, body, claude_events
@@ -79,15 +82,10 @@ def test_a_provider_behind_tls_is_reached(start_proxy, tmp_path):
 
 
 def _ip(address: str):
-    from cryptography import x509
-    from ipaddress import ip_address
-
     return x509.IPAddress(ip_address(address))
 
 
 def _private_key(entry) -> bytes:
-    from cryptography.hazmat.primitives import serialization
-
     return entry.privatekey.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL,

@@ -61,6 +61,7 @@ def test_options_that_would_break_a_rewrite_are_reset_with_a_warning(start_proxy
 
 
 def test_it_listens_on_loopback_alone(proxy):
+    post(proxy, ask("nowhere"))  # by then it has settled
     for address in ("127.0.0.2", "::1"):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with (

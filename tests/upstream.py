@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import struct
@@ -149,10 +150,8 @@ def _answer(connection: socket.socket, reply: Reply) -> bool:
 def _end(connection: socket.socket, reply: Reply) -> bool:
     if reply.end == "hang":
         connection.settimeout(WAIT_SECONDS)
-        try:
+        with contextlib.suppress(OSError):
             connection.recv(1)
-        except OSError:
-            pass
         reply.left.set()
         return False
     if reply.end == "reset":
