@@ -95,7 +95,12 @@ class Bench:
 
 
 def run(chosen: Sequence[Case], seconds: float, rounds: int, pair: tuple[int, int] | None) -> None:
-    """Measures and prints. Raises WrongAnswer if the figures would mean nothing."""
+    """Measures and prints.
+
+    Raises:
+        WrongAnswer: a call was not answered or recorded as it should be.
+        RuntimeError: a proxy did not start.
+    """
     proxy_core, load_core = pair or (None, None)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="added-cost-")))
@@ -117,7 +122,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="under 20 s instead of 3 minutes")
     parser.add_argument("--only", default="", help="the cases whose name holds this text")
     chosen = parser.parse_args()
-    seconds, rounds = (0.3, 3) if chosen.quick else (1.0, 9)
+    seconds, rounds = (0.2, 3) if chosen.quick else (1.0, 9)
     pair = cores()
     where = "proxies on one core, load and upstream on another" if pair else "not pinned to cores"
     print(
@@ -126,7 +131,7 @@ def main() -> int:
     )
     try:
         run([case for case in cases() if chosen.only in case.name], seconds, rounds, pair)
-    except WrongAnswer as exc:
+    except (WrongAnswer, RuntimeError) as exc:
         print(f"Not measured: {exc}", file=sys.stderr)
         return 1
     return 0

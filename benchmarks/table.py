@@ -9,6 +9,9 @@ from benchmarks.rounds import Batch, Result
 
 HEADINGS = ("", "bare", "Diptych", "added", "bare", "Diptych", "ratio", "CPU", "to reach", "")
 
+QUIET = 1.5
+"""How far apart bare mitmdump's own rounds may be on a machine that has nothing else to do."""
+
 LEGEND = """\
 Columns: median of a call in ms, bare and with Diptych, and what Diptych adds; calls (of streams:
 events) per second and their ratio; processor time that Diptych adds, ms per call; the line to
@@ -71,3 +74,12 @@ def notes(results: Sequence[Result]) -> Iterator[str]:
     lag = max(batch.recorded_ms for result in results for batch in result.diptych)
     yield f"{calls} calls through Diptych in the rounds, every answer checked."
     yield f"The last record of a round was there at most {lag:.0f} ms after its last answer."
+    spread = max(_spread(result.bare) for result in results)
+    yield f"Bare mitmdump's own rounds differ by up to {spread:.1f} x." + (
+        f" Beyond {QUIET} x the machine is too busy to judge by." if spread > QUIET else ""
+    )
+
+
+def _spread(batches: Sequence[Batch]) -> float:
+    rates = [batch.per_second for batch in batches]
+    return max(rates) / min(rates)
