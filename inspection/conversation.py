@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from inspection.folding import Folded, fold
-from inspection.members import SYSTEM, members_lines
+from inspection.members import SYSTEM, member_lines
 from inspection.messages import heading, message_lines
 from inspection.parts import Names, is_empty, rest_lines, text_lines
 from inspection.plain_text import (
@@ -138,7 +138,7 @@ def _request_lines(messages: list[Any], rest: JSON) -> Lines:
         if not is_empty(rest.get(key))
     ]
     title = ["request", rest.get("model"), "streamed" if rest.get("stream") is True else None]
-    lines = [_titled(title), *indented(members_lines(_without(rest, "model", "stream", *SYSTEM)))]
+    lines = [_titled(title), *indented(member_lines(_without(rest, "model", "stream", *SYSTEM)))]
     for message in [*system, *messages]:
         lines += ["", *_message(message, names)]
     return lines
@@ -157,9 +157,9 @@ def _answer_lines(messages: list[Any], rest: JSON) -> Lines:
         message, around = _unwrapped_choice(choice)
         remark = f"choice {around.get('index', number)}" if around and len(messages) > 1 else ""
         lines += ["", *_message(message, names, remark)]
-        told = members_lines(_without(around, "index"))
+        told = member_lines(_without(around, "index"))
         ends += [f"{remark} · {line}" if remark else line for line in told]
-    ends += members_lines(
+    ends += member_lines(
         _without(rest, "model", "modelVersion", "id", "responseId", "object", "type")
     )
     return [*lines, "", heading("end"), *indented(ends)]

@@ -18,7 +18,7 @@ _ENDS = ("finish_reason", "stop_reason", "done_reason", "finishReason", "stopRea
 """Why an answer ended, in each format's own word; shown first."""
 
 
-def members_lines(body: JSON, prefix: str = "") -> Lines:
+def member_lines(body: JSON, prefix: str = "") -> Lines:
     """The members of a request or an answer beside its messages; ends and tools first."""
     order = [*_ENDS, *_TOOLS, *_USAGE]
     names = [name for name in order if name in body] + [name for name in body if name not in order]
@@ -39,7 +39,7 @@ def _member(title: str, name: str, value: Any) -> Lines:
     if name == "logprobs" and isinstance(value, dict | list):
         return [f"{title}: {_tokens_told(value)} tokens"]
     if isinstance(value, dict) and value.keys() & {*_TOOLS, *SYSTEM}:
-        return members_lines(value, f"{title}.")
+        return member_lines(value, f"{title}.")
     return [f"{title}: {one_line(without_blobs(value))}"]
 
 

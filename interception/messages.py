@@ -158,7 +158,7 @@ def prepare_stream(flow: HTTPFlow, headers: Mapping[str, str]) -> None:
         fresh[name] = value
     fresh["content-type"] = "text/event-stream; charset=utf-8"
     fresh["cache-control"] = "no-cache"
-    flow.response.status_code = 200
+    flow.response.status_code, flow.response.reason = 200, "OK"
     flow.response.headers = fresh
     frame_stream(flow)
 

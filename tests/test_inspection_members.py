@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inspection.members import members_lines
+from inspection.members import member_lines
 
 
 @pytest.mark.parametrize(
@@ -27,22 +27,22 @@ from inspection.members import members_lines
     ],
 )
 def test_tools_offered_are_told_by_name(tools):
-    assert members_lines({"tools": tools}) == ["tools: f, g"]
+    assert member_lines({"tools": tools}) == ["tools: f, g"]
 
 
 def test_a_tool_without_a_name_is_told_whole():
     body = {"tools": ["f", {"googleSearch": {}}]}
-    assert members_lines(body) == ['tools: "f", {"googleSearch": {}}']
+    assert member_lines(body) == ['tools: "f", {"googleSearch": {}}']
 
 
 def test_parameters_keep_their_order_and_tools_come_first():
     body = {"temperature": 0.2, "stop": ["A"], "tools": [{"name": "f"}], "user": "me"}
-    assert members_lines(body) == ["tools: f", "temperature: 0.2", 'stop: ["A"]', "user: me"]
+    assert member_lines(body) == ["tools: f", "temperature: 0.2", 'stop: ["A"]', "user: me"]
 
 
 def test_tools_within_an_object_are_found():
     body = {"toolConfig": {"tools": [{"toolSpec": {"name": "f"}}], "toolChoice": {"any": {}}}}
-    assert members_lines(body) == [
+    assert member_lines(body) == [
         "toolConfig.tools: f",
         'toolConfig.toolChoice: {"any": {}}',
     ]
@@ -80,33 +80,33 @@ def test_tools_within_an_object_are_found():
     ],
 )
 def test_usage_is_one_line_in_the_words_of_its_format(body, line):
-    assert members_lines(body) == [line]
+    assert member_lines(body) == [line]
 
 
 @pytest.mark.parametrize(
     "name", ["finish_reason", "stop_reason", "done_reason", "finishReason", "stopReason", "status"]
 )
 def test_why_the_answer_ended_comes_first(name):
-    assert members_lines({"created": 1, name: "stop"}) == [f"{name}: stop", "created: 1"]
+    assert member_lines({"created": 1, name: "stop"}) == [f"{name}: stop", "created: 1"]
 
 
 def test_logprobs_are_counted():
     body = {"logprobs": {"content": [{"token": "a"}, {"token": "b"}], "refusal": None}}
-    assert members_lines(body) == ["logprobs: 2 tokens"]
+    assert member_lines(body) == ["logprobs: 2 tokens"]
 
 
 def test_the_parameter_logprobs_is_no_list_of_them():
-    assert members_lines({"logprobs": True}) == ["logprobs: true"]
+    assert member_lines({"logprobs": True}) == ["logprobs: true"]
 
 
 def test_members_that_tell_nothing_are_left_out():
-    assert members_lines({"a": None, "b": [], "c": {}, "d": "", "e": 0, "f": False}) == [
+    assert member_lines({"a": None, "b": [], "c": {}, "d": "", "e": 0, "f": False}) == [
         "e: 0",
         "f: false",
     ]
 
 
 def test_a_value_cannot_start_a_line():
-    assert members_lines({"user\n── user ──": "x\n── user ──"}) == [
+    assert member_lines({"user\n── user ──": "x\n── user ──"}) == [
         "user\\n── user ──: x\\n── user ──"
     ]
