@@ -17,7 +17,7 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.http import HTTPFlow
 
-from inspection import contentviews
+from inspection import contentviews, flow_list
 from interception import failures, messages, options
 from interception.bare_call import BareCall
 from interception.call_in_flight import CallInFlight, Surroundings
@@ -28,6 +28,9 @@ from routes import Routes
 from transforms.json_text import dumps
 
 logger = logging.getLogger(__name__)
+
+LONGEST_FLOW_LIST = 500
+"""Recorded flows that mitmweb and mitmproxy go on showing; they would keep all, for ever."""
 
 
 class Diptych:
@@ -43,6 +46,7 @@ class Diptych:
         """Declares the options, and what Diptych adds to mitmproxy."""
         options.declare(loader)
         contentviews.install()
+        flow_list.show_comments(ctx.options)
         failures.install()
 
     def configure(self, updated: set[str]) -> None:
@@ -81,6 +85,7 @@ class Diptych:
         if call is not None:
             with self._border(call):
                 call.finish()
+                flow_list.trim(ctx.master, LONGEST_FLOW_LIST)
 
     def error(self, flow: HTTPFlow) -> None:
         """Records what came of an exchange that broke off."""
@@ -88,6 +93,7 @@ class Diptych:
         if call is not None:
             with self._border(call):
                 call.fail()
+                flow_list.trim(ctx.master, LONGEST_FLOW_LIST)
 
     def done(self) -> None:
         """Keeps the partial answers, and drains the recorder; runs before the last `error`s."""

@@ -32,8 +32,8 @@ class Line:
 
     def __str__(self) -> str:
         if self.figure == "added_ms":
-            return f"added at most {self.limit} ms"
-        return f"ratio at least {self.limit}"
+            return f"added <= {self.limit} ms"
+        return f"ratio >= {self.limit}"
 
     def is_reached(self, value: float) -> bool:
         """Whether a figure of this value is good enough."""
@@ -90,12 +90,11 @@ class Result:
     diptych: list[Batch] = field(default_factory=list)
 
     def by_round(self, figure: str) -> list[float]:
-        """`added_ms`, `ratio` or `added_cpu_ms`, compared within each round."""
+        """`added_ms` or `ratio`, compared within each round."""
         return [
             {
                 "added_ms": diptych.latency_ms - bare.latency_ms,
                 "ratio": diptych.per_second / bare.per_second,
-                "added_cpu_ms": diptych.cpu_ms - bare.cpu_ms,
             }[figure]
             for bare, diptych in zip(self.bare, self.diptych, strict=True)
         ]

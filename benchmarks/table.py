@@ -1,4 +1,4 @@
-"""The figures of a run as a table that fits a terminal."""
+"""The figures of a run, printed for people."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from statistics import median
 
 from benchmarks.rounds import Batch, Result
 
-HEADINGS = ("", "bare", "Diptych", "added", "bare", "Diptych", "ratio", "CPU", "to reach", "")
+HEADINGS = (
+    *("", "ms: bare", "Diptych", "added", "per s: bare", "Diptych", "ratio"),
+    *("CPU ms: bare", "Diptych", "to reach", ""),
+)
 
 QUIET = 1.5
 """How far apart bare mitmdump's own rounds may be on a machine that has nothing else to do."""
 
 LEGEND = """\
-Columns: median of a call in ms, bare and with Diptych, and what Diptych adds; calls (of streams:
-events) per second and their ratio; processor time that Diptych adds, ms per call; the line to
-reach, and in brackets the least and the most of the rounds."""
+Median of a call, bare and with Diptych, and what Diptych adds; calls (of streams: events) per
+second and their ratio; the proxy's processor time for a call; the line to reach, and in brackets
+the least and the most of the rounds."""
 
 
 def table(results: Sequence[Result]) -> str:
@@ -45,7 +48,8 @@ def _row(result: Result) -> tuple[str, ...]:
         f"{_per_second(bare):.0f}",
         f"{_per_second(diptych):.0f}",
         f"{median(result.by_round('ratio')):.2f}",
-        f"{median(result.by_round('added_cpu_ms')):+.2f}",
+        f"{_cpu(bare):.2f}",
+        f"{_cpu(diptych):.2f}",
         str(result.case.line or ""),
         _verdict(result),
     )
@@ -62,6 +66,10 @@ def _verdict(result: Result) -> str:
 
 def _latency(batches: Sequence[Batch]) -> float:
     return median(batch.latency_ms for batch in batches)
+
+
+def _cpu(batches: Sequence[Batch]) -> float:
+    return median(batch.cpu_ms for batch in batches)
 
 
 def _per_second(batches: Sequence[Batch]) -> float:

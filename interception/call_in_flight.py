@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from mitmproxy.http import HTTPFlow
 
+from inspection.contentviews import METADATA
 from inspection.summary import summary
 from interception import messages
 from interception.streams import Translator, Watcher
@@ -26,9 +27,6 @@ from transforms.json_text import dumps
 SNAPSHOT_SECONDS = 0.5
 """A running stream is saved this long after a piece came in, so that a killed proxy loses less
 than the last second."""
-
-METADATA = "diptych"
-"""Where a flow keeps what the views show beside its own request and response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +200,7 @@ class CallInFlight(ABC):
             )
         self._show(
             completion=None,
-            error=reason,
+            error=_short_error(status, openai_response) or reason,
             state=state,
             provider_response=(provider_response or b"").decode("utf-8", "replace"),
         )
@@ -233,3 +231,10 @@ class CallInFlight(ABC):
             state=state,
             duration_ms=round((time.monotonic() - self._started) * 1000),
         )
+
+
+def _short_error(status: int | None, openai_response: JSON | bytes | None) -> str | None:
+    """Status and code of an OpenAI error, such as `429 rate_limit_exceeded`."""
+    told = openai_response.get("error") if isinstance(openai_response, dict) else None
+    code = told.get("code") if isinstance(told, dict) else None
+    return f"{status} {code}" if status and code else None
