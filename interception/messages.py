@@ -12,7 +12,7 @@ from mitmproxy.http import Headers, HTTPFlow, Request, Response
 
 from transforms.contract import JSON, ErrorAnswer
 from transforms.errors import RequestError
-from transforms.json_text import dumps, loads
+from transforms.json_text import dumps, loads, repeated_member
 
 CHAT_COMPLETIONS = "/chat/completions"
 REQUEST_ID_HEADER = "x-chat-request-id"
@@ -64,7 +64,14 @@ def read_body(request: Request) -> tuple[JSON | None, RequestError | None]:
         return None, RequestError(f"The request body is not JSON: {exc}.")
     if not isinstance(body, dict):
         return None, RequestError("The request body is not a JSON object.")
-    return body, None
+    return body, _ambiguity(text)
+
+
+def _ambiguity(text: bytes) -> RequestError | None:
+    name = repeated_member(text)
+    if name is None:
+        return None
+    return RequestError(f"`{name}` is in the request body twice.", param=name)
 
 
 def model_of(body: JSON | None, text: bytes) -> str:
@@ -78,7 +85,8 @@ def model_of(body: JSON | None, text: bytes) -> str:
 
 def client_key(request: Request) -> str | None:
     """The key that the client sent, by OpenAI's or Azure's custom."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    authorization: str = request.headers.get("authorization", "")
+    scheme, _, token = authorization.partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
     key = request.headers.get("api-key") or request.headers.get("x-api-key")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.json_text import dumps, loads
+from transforms.json_text import dumps, loads, repeated_member
 
 # Every text, lone surrogates and U+0000 included.
 TEXT = st.text(st.characters(codec=None), max_size=10)
@@ -101,3 +101,28 @@ def test_value_that_holds_itself_raises() -> None:
 
 def test_fractions_beside_a_lone_surrogate_are_read() -> None:
     assert loads(b'["\\ud83d", 1.5]') == ["\ud83d", 1.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (b'{"a":1,"b":{"c":1,"c":2}}', None),
+        (b'{"a": 1, "b": [1, 2]}', None),
+        (b' {\n "a" : 1 }\n', None),
+        (b"{}", None),
+        ('{"ä":1,"b":"\\ud800"}'.encode(), None),
+        (b'{"a":1,"b":2,"a":3}', "a"),
+        (b'{"a": 1, "\\u0061": 3}', "a"),
+        (b'{\n"b": {"x": 1},\n"a": 2,\n"b": {}}', "b"),
+        (b'{"a":1,"a":"\\ud800"}', "a"),
+    ],
+)
+def test_a_member_that_is_there_twice_is_found(text: bytes, name: str | None) -> None:
+    assert repeated_member(text) == name
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers() | st.text()), max_size=8))
+def test_repeated_members_are_found_in_any_object(members: list[tuple[str, object]]) -> None:
+    text = b"{" + b",".join(dumps(name) + b":" + dumps(value) for name, value in members) + b"}"
+    names = [name for name, _ in members]
+    assert (repeated_member(text) is None) == (len(set(names)) == len(names))

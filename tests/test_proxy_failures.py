@@ -54,6 +54,10 @@ def bad_bodies():
             b'{"model": "claude-x", "messages": [{"role": "user", "content": "\xff"}]}',
             None,
         ),
+        "a parameter twice": (
+            b'{"model":"claude-x","messages":[{"role":"user","content":"Hi"}],"model":"claude-y"}',
+            "model",
+        ),
         "several answers": (ask("claude-x", n=2), "n"),
     }
 

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import msgspec
 
 _decode = msgspec.json.Decoder().decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -44,6 +45,45 @@ def dumps(value: Any) -> bytes:
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
     except (TypeError, RecursionError) as exc:
         raise ValueError(str(exc)) from exc
+
+
+def repeated_member(text: bytes) -> str | None:
+    """The first name that a JSON object, given as text, holds twice at its top.
+
+    Which of the two counts depends on who reads, so such a text says two things at once. The
+    lengths of its members tell a text of the usual spacing apart; only others are read again.
+
+    Raises:
+        ValueError: not a JSON object.
+    """
+    try:
+        members = _decode_members(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_again(text)
+    count = len(members)
+    told = sum(len(name) + memoryview(value).nbytes for name, value in members.items())
+    spacing = len(text) - told - (4 * count + 1)
+    return None if spacing in (0, 2 * count - 1) else _read_again(text)
+
+
+def _read_again(text: bytes) -> str | None:
+    top: list[tuple[str, Any]] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        # Objects are told from the inside out, the outermost last.
+        nonlocal top
+        top = pairs
+
+    try:
+        json.loads(text.decode("utf-8"), object_pairs_hook=note, parse_int=str, parse_float=str)
+    except RecursionError as exc:
+        raise ValueError("nested too deeply") from exc
+    seen: set[str] = set()
+    for name, _ in top:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
 
 
 def _patient_loads(text: bytes) -> Any:
