@@ -58,8 +58,9 @@ DEMANDED_CASES = {
     "truncated_stream": {"provider_stream.*", "error.json"},
 }
 
-COLLECTIONS = {"clients"}
-"""Fixture folders that hold no cases: requests as known clients send them."""
+COLLECTIONS = {"clients", "LICENSES"}
+"""Fixture folders that hold no cases: requests as known clients send them, and the licences of
+the projects whose recorded exchanges the cases come from."""
 
 ROLES = re.compile(
     r"case\.toml|error\.json|request\.json|response\.json"

@@ -115,3 +115,26 @@ def test_an_upstream_proxy_carries_the_provider_call(start_proxy, upstream):
         answer = client.post("http://api.openai.invalid/v1/chat/completions", json=ask("x"))
     assert answer.json()["choices"][0]["message"]["content"] == "Hello there"
     assert upstream.received[0].path == "/v1/messages"
+
+
+@pytest.mark.parametrize("end", ["clean", "cut"])
+def test_a_provider_that_speaks_http2_streams_to_a_client_of_its_kind(start_proxy, upstream, end):
+    edge = start_proxy(mode=f"reverse:{upstream.url}", arguments=["--flow-detail", "1"])
+    edge.wait_until_up()
+    proxy = start_proxy(
+        routes=[f"*=anthropic@https://127.0.0.1:{edge.port}"],
+        environment=KEY,
+        options={"ssl_insecure": "true"},
+    ).wait_until_up()
+    said = claude_events() if end == "clean" else claude_events(["Hel"], end=False)
+    upstream.reply(stream_reply(said, end=end))
+    with httpx.Client(proxy=proxy.url, verify=trusting(proxy, http2=True), http2=True) as client:
+        answer = client.post(
+            "https://api.openai.invalid/v1/chat/completions", json=ask("claude-x", stream=True)
+        )
+    last = list(events(answer.content))[-1]
+    assert "HTTP/2.0" in edge.log
+    if end == "clean":
+        assert last == "[DONE]"
+    else:
+        assert last["error"].keys() == {"message", "type", "param", "code"}

@@ -1,13 +1,19 @@
-"""Bytes to events and back: server-sent events and newline-delimited JSON.
+"""Bytes to events and back: server-sent events, newline-delimited JSON and AWS event streams.
 
 A decoder takes the body in any split, even inside a character or between CR and LF, and gives
 the same events as for the whole. Newlines are brought to LF as the bytes come in; what is left
-is cut at line ends only, so no decoder ever sees half a character.
+is cut at line ends only, so no decoder ever sees half a character. AWS messages carry their own
+length and checksums.
 
-Source: WHATWG HTML, "Server-sent events", section 9.2.6 (2026-01); ndjson.org.
+Source: WHATWG HTML, "Server-sent events", section 9.2.6 (2026-01); ndjson.org; AWS SDK reference,
+"Event stream encoding", `application/vnd.amazon.eventstream` (2026-09).
 """
 
 from __future__ import annotations
+
+import struct
+
+from botocore.eventstream import EventStreamBuffer, EventStreamMessage, ParserError
 
 from transforms.contract import JSON, Event
 from transforms.errors import ResponseError
@@ -15,6 +21,9 @@ from transforms.json_text import dumps, loads
 
 DONE = b"data: [DONE]\n\n"
 """The end mark of an OpenAI stream."""
+
+EXCEPTION = "exception:"
+"""What the name of an event that reports an error begins with, in an AWS event stream."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -162,3 +171,69 @@ class NDJSONDecoder:
         """The last line, if the body ended without a newline but not in the middle of it."""
         event = Event("", self._lines.close())
         return [event] if _is_whole(event) else []
+
+
+_SLICE = 64 * 1024
+"""Bytes given to botocore's buffer at a time: it copies what it holds with each message."""
+
+
+class EventStreamDecoder:
+    """AWS event stream: binary messages with headers and two checksums.
+
+    An event bears its `:event-type`; an exception its `:exception-type`, and an error its
+    `:error-code`, behind `exception:`. botocore checks the sums and the sizes (24 MiB).
+    """
+
+    def __init__(self) -> None:
+        self._messages = EventStreamBuffer()
+        self._damage: ResponseError | None = None
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events completed by this piece.
+
+        Raises:
+            ResponseError: a message is damaged. The events before it are given first.
+        """
+        events: list[Event] = []
+        for start in range(0, len(chunk), _SLICE):
+            self._take(chunk[start : start + _SLICE], events)
+        if not events:
+            self._raise_damage()
+        return events
+
+    def close(self) -> list[Event]:
+        """Nothing: a message that the end of the body cuts off is never told.
+
+        Raises:
+            ResponseError: a message was damaged.
+        """
+        self._raise_damage()
+        return []
+
+    def _take(self, piece: bytes, events: list[Event]) -> None:
+        if self._damage is not None:
+            return
+        self._messages.add_data(piece)
+        try:
+            for message in self._messages:
+                events.append(_aws_event(message))
+        # What botocore's own checks do not foresee comes as the error of what it calls.
+        except (ParserError, struct.error, KeyError, UnicodeDecodeError) as exc:
+            self._damage = ResponseError("The provider's event stream holds a damaged message.")
+            self._damage.__cause__ = exc
+
+    def _raise_damage(self) -> None:
+        if self._damage is not None:
+            raise self._damage
+
+
+def _aws_event(message: EventStreamMessage) -> Event:
+    headers = message.headers
+    match headers.get(":message-type"):
+        case "exception":
+            return Event(f"{EXCEPTION}{headers.get(':exception-type')}", message.payload)
+        case "error":
+            told = {"message": str(headers.get(":error-message") or headers.get(":error-code"))}
+            return Event(f"{EXCEPTION}{headers.get(':error-code')}", dumps(told))
+        case _:
+            return Event(str(headers.get(":event-type", "")), message.payload)
