@@ -127,7 +127,7 @@ class Diptych:
 
     def _open_call(self, flow: HTTPFlow) -> CallInFlight:
         body, problem = messages.read_body(flow.request)
-        model = messages.model_of(body, messages.decoded_body(flow.request))
+        model = messages.model_of(body, flow.request)
         target = self._routes.target(model)
         around = self._surroundings()
         if target is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 from mitmproxy import contentviews, ctx, http
 from mitmproxy.flow import Flow
@@ -23,6 +23,9 @@ METADATA = "diptych"
 """Name in `flow.metadata` of what the addon tells about a recorded flow: `request_id`,
 `client_request`, `provider_response` (JSON texts, `""` for none), `client_url`, `provider`,
 `model`, `provider_model`."""
+
+_registry: Any = contentviews
+"""Of another shape in each generation of mitmproxy, so that no type fits both."""
 
 _PRIORITY = 10
 """Above mitmproxy's own views, whose JSON view has 1."""
@@ -112,15 +115,15 @@ _VIEWS = (
 def install() -> None:
     """Makes the views known to mitmproxy; a second time changes nothing."""
     uninstall()
-    if not hasattr(contentviews, "Contentview"):
+    if not hasattr(_registry, "Contentview"):
         # Views of equal priority are compared, and 11 insists on its own kind for that.
-        contentviews.View.register(RecordedView)
+        _registry.View.register(RecordedView)
     for view in _VIEWS:
-        contentviews.add(cast("contentviews.View", view))
+        _registry.add(view)
 
 
 def uninstall() -> None:
     """Takes the views back. mitmproxy 12 cannot: there they stay until they are replaced."""
-    for view in [*getattr(contentviews, "views", ())]:
+    for view in [*getattr(_registry, "views", ())]:
         if isinstance(view, RecordedView):
-            contentviews.remove(cast("contentviews.View", view))
+            _registry.remove(view)

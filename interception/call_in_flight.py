@@ -53,7 +53,7 @@ class CallInFlight(ABC):
         self.request_id = str(uuid.uuid4())
         self.client_request = messages.decoded_body(flow.request)
         self.client_url = flow.request.pretty_url
-        self._client_headers = {name.lower(): text for name, text in flow.request.headers.items()}
+        self._client_headers = messages.lower_headers(flow.request)
         self._client_key = messages.client_key(flow.request)
         self._around = around
         self._started = time.monotonic()

@@ -74,12 +74,12 @@ def _ambiguity(text: bytes) -> RequestError | None:
     return RequestError(f"`{name}` is in the request body twice.", param=name)
 
 
-def model_of(body: JSON | None, text: bytes) -> str:
+def model_of(body: JSON | None, request: Request) -> str:
     """The model that a call names, even where the rest of its body is broken."""
     if body is not None:
         model = body.get("model")
         return model if isinstance(model, str) else ""
-    legible = _LEGIBLE_MODEL.search(text)
+    legible = _LEGIBLE_MODEL.search(decoded_body(request))
     return legible[1].decode("utf-8", "replace") if legible else ""
 
 
@@ -109,19 +109,31 @@ def redirect(request: Request, url: str, headers: Mapping[str, str], body: bytes
 
     The headers are built anew, so that no cookie, key or account of the client goes along.
     """
-    fresh = Headers()
+    fresh = {
+        "content-type": "application/json",
+        "accept": "application/json, text/event-stream",
+        "accept-encoding": "identity",
+        "user-agent": request.headers.get("user-agent", "Diptych"),
+        **headers,
+    }
     if not (request.is_http2 or request.is_http3):
-        fresh["host"] = "set-by-the-url"
-    fresh["content-type"] = "application/json"
-    fresh["accept"] = "application/json, text/event-stream"
-    fresh["accept-encoding"] = "identity"
-    fresh["user-agent"] = request.headers.get("user-agent", "Diptych")
-    for name, value in headers.items():
-        fresh[name] = value
-    request.headers = fresh
+        fresh = {"host": "set-by-the-url", **fresh}
+    request.headers = _as_headers(fresh)
     request.trailers = None
     request.url = url
     request.content = body
+
+
+def lower_headers(request: Request) -> dict[str, str]:
+    """The request's headers by names in lower case; the last of several counts."""
+    return {
+        name.decode("latin-1").lower(): text.decode("utf-8", "replace")
+        for name, text in request.headers.fields
+    }
+
+
+def _as_headers(headers: Mapping[str, str]) -> Headers:
+    return Headers([(name.encode(), text.encode("utf-8")) for name, text in headers.items()])
 
 
 def answer_with_error(flow: HTTPFlow, answer: ErrorAnswer, request_id: str | None) -> None:
@@ -161,11 +173,8 @@ def kept_headers(upstream: Response | None) -> dict[str, str]:
 def prepare_stream(flow: HTTPFlow, headers: Mapping[str, str]) -> None:
     """Sets the headers of an OpenAI stream, framed for the client's version of HTTP."""
     assert flow.response is not None
-    fresh = Headers()
-    for name, value in {**kept_headers(flow.response), **headers}.items():
-        fresh[name] = value
-    fresh["content-type"] = "text/event-stream; charset=utf-8"
-    fresh["cache-control"] = "no-cache"
+    stream = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+    fresh = _as_headers({**kept_headers(flow.response), **headers, **stream})
     flow.response.status_code, flow.response.reason = 200, "OK"
     flow.response.headers = fresh
     frame_stream(flow)

@@ -104,7 +104,7 @@ class RowBuilder:
         stored = self._redactor.json_text(asked, secrets)
         if record.provider_request == record.openai_request:
             return stored, stored
-        sent = body_text(record.provider_request)
+        sent = body_text(record.provider_request, known_json=True)
         if sent is None:
             return stored, None
         # The provider's body says nothing that the client's does not: where that has no key, and

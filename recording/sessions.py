@@ -15,9 +15,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from recording.bodies import clean_text
 from transforms import json_text
 from transforms.contract import JSON
+
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 SESSION_HEADERS = (
     "x-session-id",
@@ -125,11 +129,16 @@ def message_digest(message: JSON) -> bytes:
         _other_parts(message.get("content")),
         [_call(call) for call in _calls(message)],
     ]
-    return hashlib.blake2b(json_text.dumps(normalized), digest_size=16).digest()
+    return _digest(json_text.dumps(normalized))
+
+
+def _digest(text: bytes) -> bytes:
+    # Processors have instructions for SHA-256; half of it is more than enough to tell texts apart.
+    return hashlib.sha256(text).digest()[:16]
 
 
 def _link(chain: bytes, digest: bytes) -> bytes:
-    return hashlib.blake2b(chain + digest, digest_size=16).digest()
+    return _digest(chain + digest)
 
 
 def _is_system(message: JSON) -> bool:
@@ -173,19 +182,27 @@ def _call(call: JSON) -> list[Any]:
     function = call.get("function")
     if not isinstance(function, dict):
         # A custom tool: free text instead of arguments.
-        return [json.dumps(call.get("custom"), sort_keys=True)]
+        return [_sorted(call.get("custom"))]
     return [function.get("name"), _arguments(function.get("arguments"))]
 
 
 def _arguments(arguments: Any) -> str:
     if not isinstance(arguments, str):
-        return json.dumps(arguments, sort_keys=True)
+        return _sorted(arguments)
     if not arguments.strip():
         return "{}"
     try:
-        return json.dumps(json_text.loads(arguments.encode()), sort_keys=True)
+        return _sorted(json_text.loads(arguments.encode()))
     except ValueError:
         return arguments
+
+
+def _sorted(value: Any) -> str:
+    """JSON text that is the same for the same value."""
+    try:
+        return _encode_sorted(value).decode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return json.dumps(value, sort_keys=True)
 
 
 def _field(body: JSON, path: tuple[str, ...]) -> Any:
@@ -198,4 +215,4 @@ def _field(body: JSON, path: tuple[str, ...]) -> Any:
 def _short_id(value: str) -> str:
     if len(value) <= _LONGEST_ID:
         return clean_text(value)
-    return hashlib.blake2b(value.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    return _digest(value.encode("utf-8", "replace")).hex()

@@ -43,6 +43,9 @@ LARGEST_REPLAY = 64
 RETRY_S = 0.5
 """Between two tries to reach a database in trouble."""
 
+IDLE_S = 0.25
+"""Without a row, after which there is time for a checkpoint."""
+
 LAST_TRY_S = 5.0
 """How long `stop` goes on writing what waits in the spill file."""
 
@@ -84,6 +87,8 @@ class Writer:
         self._in_trouble = False
         self._reopen = False
         """Whether the connection may be broken."""
+        self._unchecked = False
+        """Whether rows were written since the last checkpoint."""
         self._retry_at = 0.0
         self._trouble_log = RareLog(_logger)
         self._refusal_log = RareLog(_logger)
@@ -146,12 +151,16 @@ class Writer:
         if batch:
             self._store_batch(batch)
         if not self._in_trouble:
-            self._forget(idle=not batch)
+            self._tidy_up(idle=not batch)
         elif time.monotonic() >= self._retry_at:
             self._catch_up()
 
-    def _forget(self, *, idle: bool) -> None:
+    def _tidy_up(self, *, idle: bool) -> None:
+        """What must not make a call wait: checkpoints, and forgetting what is too old."""
         try:
+            if idle and self._unchecked:
+                self._unchecked = False
+                self._store.checkpoint()
             self._retention.step(self._store.database, idle=idle)
         except TROUBLE as exc:
             self._note_trouble(exc)
@@ -175,9 +184,13 @@ class Writer:
         """Seconds until something is to be done without a row; None where nothing is."""
         if self._in_trouble:
             return max(self._retry_at - time.monotonic(), 0.001)
-        return self._retention.due_in()
+        due = self._retention.due_in()
+        if not self._unchecked:
+            return due
+        return IDLE_S if due is None else min(due, IDLE_S)
 
     def _store_batch(self, batch: Sequence[Entry]) -> None:
+        self._unchecked = True
         rows = [_described(entry) for entry in batch]
         if self._in_trouble or not self._write(rows):
             self._spill.append(rows)

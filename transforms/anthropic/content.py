@@ -69,6 +69,8 @@ def _blocks(
 
 def drop_unknown(mapping: JSON, known: set[str], place: str, dropped: list[str]) -> None:
     """Names what a mapping holds beside the known."""
+    if mapping.keys() <= known:
+        return
     dropped.extend(
         f"{place}.{name}"
         for name, value in mapping.items()

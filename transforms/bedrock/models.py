@@ -146,7 +146,7 @@ def rules_for(model: str) -> ModelRules:
 
 
 def _claude(rules: ModelRules, name: str) -> ModelRules:
-    claude = claude_rules(name)
+    claude = claude_rules(name.replace("claude-v", "claude-"))
     return replace(
         rules,
         claude=claude,

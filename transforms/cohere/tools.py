@@ -1,0 +1,103 @@
+"""Tools and the choice among them.
+
+Cohere leaves the choice to the model unless it says `REQUIRED` or `NONE`; `AUTO` is refused. A
+named tool is forced by offering no other.
+
+Source: Chat API reference, version 2, "Tool use" (2026-09).
+"""
+
+from __future__ import annotations
+
+from transforms.contract import JSON
+from transforms.errors import RequestError
+
+_FUNCTION_FIELDS = {"name", "description", "parameters"}
+
+_NO_PARAMETERS: JSON = {"type": "object", "properties": {}}
+
+
+def build_tools(asked: JSON, dropped: list[str]) -> JSON:
+    """`tools`, `tool_choice` and `strict_tools`, as far as they say something.
+
+    Drops: `strict` where only some of the tools have it, for Cohere is strict with all or none.
+
+    Raises:
+        RequestError: a tool that is no function, or a choice that cannot be made.
+    """
+    tools = asked.get("tools", [])
+    for position, tool in enumerate(tools):
+        if tool.get("type", "function") != "function":
+            param = f"tools[{position}].type"
+            raise RequestError(
+                f"`{param}` is `{tool['type']}`; Cohere takes `function`.",
+                param=param,
+                code="unsupported_parameter",
+            )
+    offered, choice = _chosen(tools, asked.get("tool_choice", "auto"))
+    if not offered:
+        return {}
+    fields: JSON = {"tools": [_tool(tool, dropped) for tool in offered]}
+    if choice is not None:
+        fields["tool_choice"] = choice
+    strict = [tool["function"].get("strict") is True for tool in offered]
+    if all(strict):
+        fields["strict_tools"] = True
+    elif any(strict):
+        dropped.append("tools[].function.strict")
+    return fields
+
+
+def _chosen(tools: list[JSON], choice: object) -> tuple[list[JSON], str | None]:
+    """The tools to offer, and what to say about them."""
+    match choice:
+        case "auto":
+            return tools, None
+        case "none":
+            return tools, "NONE"
+        case "required" if tools:
+            return tools, "REQUIRED"
+        case {"type": "function", "function": {"name": str(name)}}:
+            return _named(tools, [name]), "REQUIRED"
+        case {"type": "allowed_tools", "allowed_tools": {"tools": list(allowed), **rest}}:
+            names = [_name(tool) for tool in allowed]
+            return _named(tools, names), "REQUIRED" if rest.get("mode") == "required" else None
+        case _:
+            raise RequestError(
+                f"`tool_choice` is {choice!r}, which cannot be chosen from `tools`.",
+                param="tool_choice",
+                code="invalid_value",
+            )
+
+
+def _name(tool: object) -> object:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    return function.get("name") if isinstance(function, dict) else None
+
+
+def _named(tools: list[JSON], names: list[object]) -> list[JSON]:
+    known = {tool["function"]["name"]: tool for tool in tools}
+    for name in names:
+        if name not in known:
+            raise RequestError(
+                f"`tool_choice` names `{name}`, which is not in `tools`.",
+                param="tool_choice",
+                code="invalid_value",
+            )
+    return [tool for name, tool in known.items() if name in names]
+
+
+def _tool(tool: JSON, dropped: list[str]) -> JSON:
+    """The tool with its schema whole; `parameters` is demanded even where there are none."""
+    function = tool["function"]
+    dropped += [
+        f"tools[].function.{name}"
+        for name in function
+        if name not in _FUNCTION_FIELDS and name != "strict"
+    ]
+    known = {
+        name: value
+        for name, value in function.items()
+        if name in _FUNCTION_FIELDS and value is not None
+    }
+    known["parameters"] = known.get("parameters") or _NO_PARAMETERS
+    return {"type": "function", "function": known}
