@@ -8,6 +8,7 @@ bare, and passed as it is; both are recorded.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -59,7 +60,13 @@ class Diptych:
             raise
 
     def running(self) -> None:
-        """Sees to it that the proxy listens where it should."""
+        """Sees to it that the proxy listens where it should.
+
+        What stands by now stands for good: leaving it out of garbage collections saves the loop
+        pauses of a tenth of a second.
+        """
+        gc.collect()
+        gc.freeze()
         self._listening = asyncio.get_running_loop().create_task(listen_where_told())
 
     async def request(self, flow: HTTPFlow) -> None:

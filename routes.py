@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from transforms import PROVIDERS
@@ -223,6 +224,7 @@ class KeyRing:
         )
 
 
+@lru_cache(maxsize=1024)
 def origin(url: str) -> str:
     """Scheme, host and port of a URL, the port always written out."""
     parts = urlsplit(url)

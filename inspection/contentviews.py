@@ -21,7 +21,7 @@ from transforms.json_text import loads
 
 METADATA = "diptych"
 """Name in `flow.metadata` of what the addon tells about a recorded flow: `request_id`,
-`client_request`, `provider_response` (JSON texts, `""` for none), `client_url`, `provider`,
+`client_request`, `provider_response` (JSON texts in UTF-8, empty for none), `client_url`, `provider`,
 `model`, `provider_model`."""
 
 _registry: Any = contentviews
@@ -97,11 +97,11 @@ def _provider_panel(data: bytes, is_request: bool, told: JSON) -> str:
     return _panel("/".join(filter(None, names)), told.get("provider_response"))
 
 
-def _panel(title: str, body: object) -> str:
+def _panel(title: str, body: bytes | None) -> str:
     """The body as indented JSON, below a comment; as it is, where it is no JSON."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
+    text = body.decode("utf-8", "replace") if body else "# nothing"
     with suppress(ValueError, RecursionError):
-        text = pretty(loads(text.encode("utf-8", "backslashreplace"))) if text else "# nothing"
+        text = pretty(loads(body)) if body else text
     return neutralise(f"# {one_line(title)}\n{text}" if title else text)
 
 

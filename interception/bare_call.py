@@ -60,7 +60,7 @@ class BareCall(CallInFlight):
             completion=_completion(body),
             error=None,
             state="complete",
-            provider_response=body.decode("utf-8", "replace"),
+            provider_response=body,
         )
 
     def _finish_stream(self, stream: Watcher) -> None:

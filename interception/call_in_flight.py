@@ -98,6 +98,8 @@ class CallInFlight(ABC):
         provider_request: bytes | None,
         dropped: tuple[str, ...] = (),
         key: str | None = None,
+        recalled: bool = False,
+        waited_s: float = 0.0,
     ) -> None:
         request = self.flow.request
         record = RequestRecord(
@@ -116,6 +118,9 @@ class CallInFlight(ABC):
             stream=bool(self.body and self.body.get("stream") is True),
             dropped=dropped,
             secrets=tuple(secret for secret in (key, self._client_key) if secret),
+            routed=self.routed,
+            recalled=recalled,
+            waited_s=waited_s,
         )
         self._tracker = await self._around.recorder.log_request(record)
 
@@ -156,7 +161,7 @@ class CallInFlight(ABC):
             completion=completion,
             error=error,
             state=state,
-            provider_response=dumps(self._stream.provider_answer).decode("utf-8", "replace"),
+            provider_response=dumps(self._stream.provider_answer),
         )
 
     def _log_stream(self, state: State, error: str | None = None) -> None:
@@ -202,20 +207,20 @@ class CallInFlight(ABC):
             completion=None,
             error=_short_error(status, openai_response) or reason,
             state=state,
-            provider_response=(provider_response or b"").decode("utf-8", "replace"),
+            provider_response=provider_response or b"",
         )
 
     def _status(self) -> int | None:
         return self.flow.response.status_code if self.flow.response else None
 
     def _show(
-        self, *, completion: JSON | None, error: str | None, state: State, provider_response: str
+        self, *, completion: JSON | None, error: str | None, state: State, provider_response: bytes
     ) -> None:
         """What mitmweb shows of this flow; plain data, because flows are saved to files."""
         self.flow.metadata[METADATA] = {
             "request_id": self.request_id,
             "client_url": self.client_url,
-            "client_request": self.client_request.decode("utf-8", "replace"),
+            "client_request": self.client_request,
             "provider_response": provider_response,
             "provider": self.provider_name,
             "model": self.model,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
 
 from mitmproxy import ctx
 from mitmproxy.http import Headers, HTTPFlow, Request, Response
@@ -19,7 +22,7 @@ REQUEST_ID_HEADER = "x-chat-request-id"
 DROPPED_HEADER = "x-chat-dropped"
 
 _KEPT_HEADERS = re.compile(
-    r"retry-after(-ms)?|x-should-retry|x-request-id|openai-processing-ms|date|.*ratelimit.*", re.I
+    r"retry-after(-ms)?|x-should-retry|x-request-id|openai-processing-ms|date|.*ratelimit.*"
 )
 """Headers of a provider's answer that mean the same to an OpenAI client."""
 
@@ -104,31 +107,65 @@ def may_use_environment_keys(flow: HTTPFlow) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A URL as mitmproxy keeps it."""
+
+    scheme: bytes
+    host: str
+    port: int
+    authority: bytes
+    """Host and port as in a `host` header, the usual port left out."""
+
+    path: bytes
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Takes a URL apart."""
+        parts = urlsplit(url)
+        usual_port = 443 if parts.scheme == "https" else 80
+        host = parts.hostname or ""
+        shown = f"[{host}]" if ":" in host else host
+        port = parts.port or usual_port
+        authority = shown if port == usual_port else f"{shown}:{port}"
+        path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        return cls(parts.scheme.encode(), host, port, authority.encode(), path.encode())
+
+
+_address = lru_cache(maxsize=256)(Address.of)
+
+
 def redirect(request: Request, url: str, headers: Mapping[str, str], body: bytes) -> None:
     """Turns the client's request into the provider's.
 
-    The headers are built anew, so that no cookie, key or account of the client goes along.
+    The headers are built anew, so that no cookie, key or account of the client goes along. All
+    is written straight into the request's data: mitmproxy's own setters each look at every
+    header again, at a cost that a call would feel.
     """
+    address = _address(url)
+    newer_than_1 = request.is_http2 or request.is_http3
     fresh = {
         "content-type": "application/json",
         "accept": "application/json, text/event-stream",
         "accept-encoding": "identity",
         "user-agent": request.headers.get("user-agent", "Diptych"),
+        "content-length": str(len(body)),
         **headers,
     }
-    if not (request.is_http2 or request.is_http3):
-        fresh = {"host": "set-by-the-url", **fresh}
-    request.headers = _as_headers(fresh)
-    request.trailers = None
-    request.url = url
-    request.content = body
+    if not newer_than_1:
+        fresh = {"host": address.authority.decode(), **fresh}
+    told = request.data
+    told.scheme, told.host, told.port = address.scheme, address.host, address.port
+    told.authority = address.authority if newer_than_1 else b""
+    told.path, told.headers, told.content = address.path, _as_headers(fresh), body
+    told.trailers = None
 
 
-def lower_headers(request: Request) -> dict[str, str]:
-    """The request's headers by names in lower case; the last of several counts."""
+def lower_headers(message: Request | Response) -> dict[str, str]:
+    """The headers by names in lower case; the last of several counts."""
     return {
         name.decode("latin-1").lower(): text.decode("utf-8", "replace")
-        for name, text in request.headers.fields
+        for name, text in message.headers.fields
     }
 
 
@@ -161,13 +198,19 @@ def kept_headers(upstream: Response | None) -> dict[str, str]:
     """The provider's headers that an OpenAI client understands."""
     if upstream is None:
         return {}
-    kept = {
-        name: value for name, value in upstream.headers.items() if _KEPT_HEADERS.fullmatch(name)
-    }
-    request_id = upstream.headers.get("request-id")
-    if request_id:
-        kept.setdefault("x-request-id", request_id)
+    told = lower_headers(upstream)
+    kept = {name: value for name, value in told.items() if _KEPT_HEADERS.fullmatch(name)}
+    if "request-id" in told:
+        kept.setdefault("x-request-id", told["request-id"])
     return kept
+
+
+def replace_answer(response: Response, body: bytes, headers: Mapping[str, str]) -> None:
+    """Puts another answer into a response, status 200, of which nothing has been sent yet."""
+    told = response.data
+    told.status_code, told.reason = 200, b"OK"
+    told.headers = _as_headers({**headers, "content-length": str(len(body))})
+    told.content, told.trailers = body, None
 
 
 def prepare_stream(flow: HTTPFlow, headers: Mapping[str, str]) -> None:

@@ -198,13 +198,13 @@ class RoutedCall(CallInFlight):
         else:
             body = dumps(completion)
             headers["content-type"] = "application/json"
-        self.flow.response = messages.response(200, body, headers)
+        messages.replace_answer(response, body, headers)
         self._log_answer(completion, provider_answer)
         self._show(
             completion=completion,
             error=None,
             state="complete",
-            provider_response=dumps(provider_answer).decode("utf-8", "replace"),
+            provider_response=dumps(provider_answer),
         )
 
     def _answer_error(self, answer: ErrorAnswer, body: bytes) -> None:

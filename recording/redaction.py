@@ -104,8 +104,10 @@ class Redactor:
         `shapes=False` leaves the well-known shapes out, for a text that is known to have none.
         """
         for secret in secrets:
-            for spelling in {secret, json.dumps(secret)[1:-1]}:
-                text = text.replace(spelling, REDACTED)
+            text = text.replace(secret, REDACTED)
+            escaped = json.dumps(secret)[1:-1]
+            if escaped != secret:
+                text = text.replace(escaped, REDACTED)
         if shapes:
             text = self._without_known_shapes(text)
         return _STRING.sub(self._string, text) if self._patterns else text

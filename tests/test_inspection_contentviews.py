@@ -38,11 +38,11 @@ def recorded(**told):
     flow.request.content = json.dumps(SENT).encode()
     flow.response.content = json.dumps(HEARD).encode()
     flow.metadata[METADATA] = {
-        "client_request": json.dumps(SAID),
+        "client_request": json.dumps(SAID).encode(),
         "client_url": "http://api.openai.com/v1/chat/completions",
         "provider": "anthropic",
         "provider_model": "claude",
-        "provider_response": json.dumps(ANSWERED),
+        "provider_response": json.dumps(ANSWERED).encode(),
         **told,
     }
     return flow
@@ -110,12 +110,12 @@ def test_the_provider_panel_holds_what_the_provider_said():
 
 
 def test_a_provider_that_said_nothing_leaves_its_panel_empty():
-    flow = recorded(provider_response="")
+    flow = recorded(provider_response=b"")
     assert shown(flow, flow.response, "Provider panel")[1] == "# anthropic/claude\n# nothing"
 
 
 def test_a_panel_that_is_no_json_is_shown_as_it_is_but_harmless():
-    flow = recorded(client_request="not \x1b[2J json")
+    flow = recorded(client_request=b"not \x1b[2J json")
     assert shown(flow, flow.request, "Client panel")[1].endswith("\nnot \\x1b[2J json")
 
 

@@ -160,14 +160,16 @@ def _check_message(message: object, param: str) -> None:
             param=f"{param}.role",
             code="invalid_value",
         )
-    content_parts(message.get("content"), f"{param}.content")
+    content = message.get("content")
+    if not isinstance(content, str):
+        content_parts(content, f"{param}.content")
     calls = message.get("tool_calls")
     if calls is not None:
         if not _is_list_of_objects(calls):
             raise _wrong_type(f"{param}.tool_calls", calls, "a list of objects")
         for position, call in enumerate(calls):
             _check_tool_call(call, f"{param}.tool_calls[{position}]")
-    if message.get("content") is None and role not in {"assistant", "function"}:
+    if content is None and role not in {"assistant", "function"}:
         raise RequestError(
             f"`{param}.content` is missing.",
             param=f"{param}.content",

@@ -51,6 +51,9 @@ _Builder = Callable[[JSON, str, list[str]], JSON | None]
 def _blocks(
     content: object, param: str, dropped: list[str], builders: dict[str, _Builder]
 ) -> list[JSON]:
+    if isinstance(content, str):
+        block = text_block(content)
+        return [block] if block else []
     blocks = []
     for position, part in enumerate(content_parts(content, param)):
         place = f"{param}[{position}]"
