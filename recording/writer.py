@@ -14,7 +14,9 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from peewee import (
@@ -42,6 +44,9 @@ LARGEST_REPLAY = 64
 
 RETRY_S = 0.5
 """Between two tries to reach a database in trouble."""
+
+LINGER_S = 0.02
+"""How long a row waits for company when nobody waits for it."""
 
 IDLE_S = 0.25
 """Without a row, after which there is time for a checkpoint."""
@@ -78,7 +83,12 @@ class Writer:
         self._store = store
         self._retention = retention
         self._spill = Spill(store.spill_path)
-        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._entries: deque[Entry] = deque()
+        self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """One for each time that the thread is to look at `_entries`."""
+        self._call_planned = False
+        self._ending = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="recording-writer", daemon=True)
         self._stopping = False
         self._started_ms = 0
@@ -97,7 +107,7 @@ class Writer:
     @property
     def waiting(self) -> int:
         """Rows that are not in the database yet."""
-        return self._queue.qsize() + len(self._spill)
+        return len(self._entries) + len(self._spill)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Opens the database and starts the thread.
@@ -119,16 +129,32 @@ class Writer:
         if not self._in_trouble and not len(self._spill):
             self._mark_interrupted()
         self._in_trouble = self._in_trouble or len(self._spill) > 0
+        self._calls.put(None)
         self._thread.start()
 
     def put(self, entry: Entry) -> None:
-        """Queues a row; never waits."""
-        self._queue.put(entry)
+        """Queues a row; never waits. Belongs to the loop's thread.
+
+        A row for which somebody waits is written at once, with all that came before it. One for
+        which nobody does lingers, so that it can share the transaction of the next: waking the
+        thread and committing cost more than the row itself.
+        """
+        self._entries.append(entry)
+        if entry.stored is not None:
+            self._calls.put(None)
+        elif self._loop is not None and not self._call_planned:
+            self._call_planned = True
+            self._loop.call_later(LINGER_S, self._call)
+
+    def _call(self) -> None:
+        self._call_planned = False
+        self._calls.put(None)
 
     def stop(self) -> None:
         """Writes what is queued, ends the thread and closes the database."""
         if self._thread.is_alive():
-            self._queue.put(None)
+            self._ending = True
+            self._calls.put(None)
             self._thread.join()
         self._spill.close()
         self._store.close()
@@ -166,18 +192,17 @@ class Writer:
             self._note_trouble(exc)
 
     def _collect(self) -> list[Entry]:
-        """What is queued; waits for the first, unless something else is due before."""
+        """What is queued, once somebody waits for it or has waited long enough."""
+        with suppress(queue.Empty):
+            self._calls.get(timeout=self._patience())
+        while not self._calls.empty():
+            self._calls.get_nowait()
         batch: list[Entry] = []
-        try:
-            entry = self._queue.get(timeout=self._patience())
-            while entry is not None:
-                batch.append(entry)
-                if len(batch) == LARGEST_BATCH:
-                    return batch
-                entry = self._queue.get_nowait()
-            self._stopping = True
-        except queue.Empty:
-            pass
+        while self._entries and len(batch) < LARGEST_BATCH:
+            batch.append(self._entries.popleft())
+        if self._entries:
+            self._calls.put(None)
+        self._stopping = self._ending and not self._entries
         return batch
 
     def _patience(self) -> float | None:

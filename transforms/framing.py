@@ -140,10 +140,14 @@ class SSEDecoder:
         if self._first:
             self._first = False
             line = line.removeprefix(_BOM)
+        if line.startswith(b"data: "):
+            # What nearly every line is.
+            self._data.append(line[6:])
+            return
         if not line:
             if self._data:
                 events.append(Event(self._name, b"\n".join(self._data)))
-                self._data = []
+                self._data.clear()
             self._name = ""
             return
         field, _, value = line.partition(b":")
