@@ -18,6 +18,7 @@ from peewee import (
     BigIntegerField,
     BlobField,
     BooleanField,
+    CompositeKey,
     Database,
     FloatField,
     ForeignKeyField,
@@ -160,6 +161,33 @@ class Piece(Model):
         indexes = ((("request_id", "position"), True),)
 
 
+class State(Model):
+    """What a provider gave with an answer that OpenAI's format has no place for."""
+
+    request_id = ForeignKeyField(Request, column_name="request_id", on_delete="CASCADE")
+    choice = IntegerField()
+    """Position among the answer's choices."""
+    state = TextField()
+    """JSON text: the fields of the message and of its calls, byte for byte as they were given."""
+
+    class Meta:
+        table_name = "states"
+        indexes = ((("request_id", "choice"), True),)
+
+
+class StateKey(Model):
+    """What a state is found by when a client sends its message again."""
+
+    provider = TextField()
+    """The only one to whom the state means anything."""
+    key = TextField()
+    state_id = ForeignKeyField(State, column_name="state_id", on_delete="CASCADE")
+
+    class Meta:
+        table_name = "state_keys"
+        primary_key = CompositeKey("provider", "key", "state_id")
+
+
 class Exchange(Model):
     """One request with its response and its session: a row of the view, to be read only.
 
@@ -216,7 +244,7 @@ class Exchange(Model):
         table_name = "exchanges"
 
 
-TABLES: tuple[type[Model], ...] = (Session, Request, Response, Turn, Piece)
+TABLES: tuple[type[Model], ...] = (Session, Request, Response, Turn, Piece, State, StateKey)
 MODELS: tuple[type[Model], ...] = (*TABLES, Exchange)
 
 _M001 = """
@@ -274,17 +302,40 @@ CREATE VIEW exchanges AS SELECT
 
 def m001_initial(database: Database) -> None:
     """The first schema."""
+    _execute_all(database, _M001)
+
+
+_M002 = """
+CREATE TABLE states (
+    id {serial} PRIMARY KEY,
+    request_id BIGINT NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
+    choice INTEGER NOT NULL, state TEXT NOT NULL,
+    UNIQUE (request_id, choice));
+CREATE TABLE state_keys (
+    provider TEXT NOT NULL, key TEXT NOT NULL,
+    state_id BIGINT NOT NULL REFERENCES states (id) ON DELETE CASCADE,
+    PRIMARY KEY (provider, key, state_id));
+CREATE INDEX state_keys_state_id ON state_keys (state_id);
+"""
+
+
+def m002_states(database: Database) -> None:
+    """What providers gave with their answers, to be put back on the next turn."""
+    _execute_all(database, _M002)
+
+
+def _execute_all(database: Database, script: str) -> None:
     postgres = isinstance(database, PostgresqlDatabase)
     names = {
         "serial": "BIGSERIAL" if postgres else "INTEGER NOT NULL",
         "bytes": "BYTEA" if postgres else "BLOB",
     }
-    for statement in _M001.format(**names).split(";"):
+    for statement in script.format(**names).split(";"):
         if statement.strip():
             execute(database, statement)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_initial,)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_initial, m002_states)
 """In order; each is applied once and recorded by its name. Names never change."""
 
 

@@ -95,9 +95,14 @@ def parse_route(text: str) -> Route:
     return Route(pattern, provider, match["model"], base_url, match["key"] or provider.key_variable)
 
 
+def _with_defaults(template: str) -> str:
+    """The template with its defaults in it, so that scheme, host and port can be told apart."""
+    return _VARIABLE.sub(lambda match: match["default"] or "unset", template)
+
+
 def _has_host(url: str) -> bool:
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(_with_defaults(url))
         return bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         return False
@@ -227,7 +232,7 @@ class KeyRing:
 @lru_cache(maxsize=1024)
 def origin(url: str) -> str:
     """Scheme, host and port of a URL, the port always written out."""
-    parts = urlsplit(url)
+    parts = urlsplit(_with_defaults(url))
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return f"{parts.scheme}://{parts.hostname}:{port}"
 

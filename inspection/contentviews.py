@@ -21,8 +21,8 @@ from transforms.json_text import loads
 
 METADATA = "diptych"
 """Name in `flow.metadata` of what the addon tells about a recorded flow: `request_id`,
-`client_request`, `provider_response` (JSON texts in UTF-8, empty for none), `client_url`, `provider`,
-`model`, `provider_model`."""
+`client_request`, `provider_response` (JSON texts in UTF-8, empty for none), `client_url`,
+`provider`, `model`, `provider_model`."""
 
 _registry: Any = contentviews
 """Of another shape in each generation of mitmproxy, so that no type fits both."""

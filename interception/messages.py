@@ -200,8 +200,9 @@ def kept_headers(upstream: Response | None) -> dict[str, str]:
         return {}
     told = lower_headers(upstream)
     kept = {name: value for name, value in told.items() if _KEPT_HEADERS.fullmatch(name)}
-    if "request-id" in told:
-        kept.setdefault("x-request-id", told["request-id"])
+    for name in ("request-id", "x-amzn-requestid"):
+        if name in told:
+            kept.setdefault("x-request-id", told[name])
     return kept
 
 

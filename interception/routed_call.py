@@ -11,6 +11,7 @@ from mitmproxy.http import HTTPFlow
 from interception import failures, messages
 from interception.call_in_flight import CallInFlight, Surroundings
 from interception.decoding import UnreadableEncoding
+from interception.recollection import recollect
 from interception.silence import SilenceWatch
 from interception.streams import (
     INTERNAL_ERROR,
@@ -58,7 +59,10 @@ class RoutedCall(CallInFlight):
         Whatever the client did wrong is answered here, and nothing is sent.
         """
         try:
-            self._call = self._checked_call()
+            recalled = await recollect(
+                self._around.recorder, self.provider_name, self._checked_call()
+            )
+            self._call = recalled.call
             built = self._target.provider.build_request(self._call)
             url = fill_in(self._target.url(built.path), self._around.environment)
             body = dumps(built.body)
@@ -66,8 +70,15 @@ class RoutedCall(CallInFlight):
         except TransformError as exc:
             await self.refuse(exc.answer())
             return
-        self._dropped = built.dropped
-        await self._log_request(url=url, provider_request=body, dropped=built.dropped, key=key)
+        self._dropped = recalled.dropped_of_client(built.dropped)
+        await self._log_request(
+            url=url,
+            provider_request=body,
+            dropped=self._dropped,
+            key=key,
+            recalled=recalled.found,
+            waited_s=recalled.waited_s,
+        )
         messages.redirect(self.flow.request, url, headers, body)
         self._silence.start()
 
@@ -249,7 +260,7 @@ class RoutedCall(CallInFlight):
             message = f"`{self.provider_name}` said nothing for {self._around.timeout_seconds} s."
             return ErrorAnswer(504, message, "server_error", "timeout")
         reason = self.flow.error.msg if self.flow.error else "no answer"
-        place = f"`{self.provider_name}` at {origin(self._target.base_url)}"
+        place = f"`{self.provider_name}` at {origin(self.flow.request.url)}"
         if self.flow.response is not None:
             message = f"{place} broke off: {reason}"
             return ErrorAnswer(502, message, "server_error", "upstream_stream_ended")

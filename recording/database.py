@@ -48,6 +48,11 @@ class RecordDatabase:
         return isinstance(self.database, SqliteDatabase)
 
     @property
+    def is_in_memory(self) -> bool:
+        """Whether each connection has a database of its own."""
+        return self.is_sqlite and self.path is None
+
+    @property
     def spill_path(self) -> Path:
         """Where records wait while the database cannot be written."""
         if self.path is not None:
@@ -81,6 +86,18 @@ class RecordDatabase:
         """
         if self.path is not None:
             execute(self.database, "PRAGMA wal_checkpoint(PASSIVE)", ())
+
+    def open_to_read(self) -> None:
+        """Connects to a database that another connection has made.
+
+        Raises:
+            peewee.DatabaseError: it cannot be opened.
+            OSError: there is no file.
+        """
+        self.close()
+        if self.path is not None:
+            self._inode = self.path.stat().st_ino
+        self.database.connect()
 
     def close(self) -> None:
         """Closes the connection, if it is open."""

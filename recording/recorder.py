@@ -11,16 +11,19 @@ from recording import sessions
 from recording.bodies import Body
 from recording.building import Answer, RowBuilder, State
 from recording.database import RecordDatabase
+from recording.memory import Memory, asked_with
 from recording.redaction import Redactor, secret_values
 from recording.retention import Retention
+from recording.state_reader import StateReader
 from recording.tracker import PersistenceTracker, RequestRecord
 from recording.writer import Entry, Writer
+from transforms.contract import JSON
 
 _logger = logging.getLogger(__name__)
 
 STORES = ("full", "metadata", "off")
 LONGEST_WAIT_S = 0.025
-"""How long a call waits for its request to be committed or spilled."""
+"""How long a call waits for its request to be committed or spilled, recall included."""
 
 
 class Recorder:
@@ -47,13 +50,14 @@ class Recorder:
         self._on = store != "off"
         self._full = store == "full"
         retention = Retention(keep_days=keep_days, keep_mb=keep_mb)
-        self._builder = RowBuilder(
-            Redactor(redact), full=self._full, lifetime_ms=retention.lifetime_ms
-        )
+        redactor = Redactor(redact)
+        self._builder = RowBuilder(redactor, full=self._full, lifetime_ms=retention.lifetime_ms)
         database = RecordDatabase(url)
         if keep_mb and not database.is_sqlite:
             _logger.warning("A limit in megabytes works with SQLite alone; it is not applied here.")
         self._writer = Writer(database, retention)
+        readable = self._full and not database.is_in_memory
+        self._memory = Memory(redactor, StateReader(RecordDatabase(url)) if readable else None)
         self._running = False
 
     @property
@@ -73,13 +77,23 @@ class Recorder:
         """
         if self._on:
             self._writer.start(loop)
+            self._memory.start(loop)
             self._running = True
 
     def stop(self) -> None:
         """Writes what is queued and closes the database; what comes later is not recorded."""
         if self._running:
             self._running = False
+            self._memory.stop()
             self._writer.stop()
+
+    async def recall(self, provider: str, messages: list[JSON]) -> list[JSON]:
+        """The messages of a request, with what this provider gave with its answers put back.
+
+        What OpenAI's format has no place for and clients do not send; on copies of the messages,
+        and only where they do not say it themselves. Back after 20 ms at the latest.
+        """
+        return await self._memory.recall(provider, messages)
 
     async def log_request(self, record: RequestRecord) -> PersistenceTracker:
         """Records a request; back once it is committed or spilled, after 25 ms at the latest."""
@@ -88,13 +102,14 @@ class Recorder:
             record.request_id,
             secrets=secrets,
             message_count=sessions.count_messages(record.body or {}),
+            asked=asked_with(record),
         )
         if self._running:
             loop = asyncio.get_running_loop()
             stored = loop.create_future()
             row = self._builder.request_row(record, secrets)
             self._writer.put(Entry(row, record.body, stored))
-            limit = loop.call_later(LONGEST_WAIT_S, _give_up, stored)
+            limit = loop.call_later(LONGEST_WAIT_S - record.waited_s, _give_up, stored)
             await stored
             limit.cancel()
         return tracker
@@ -145,11 +160,15 @@ class Recorder:
             tracker.pieces.append((tracker.elapsed_ms(), piece))
 
     def _record(self, tracker: PersistenceTracker, told: Answer) -> None:
-        if tracker.finished or not self._running:
+        if tracker.finished:
             return
         tracker.finished = told.state != "streaming"
-        tracker.snapshot_taken()
-        self._writer.put(Entry(self._builder.response_row(tracker, told)))
+        states = self._memory.remember(tracker, told)
+        if self._running:
+            tracker.snapshot_taken()
+            row = self._builder.response_row(tracker, told)
+            row.states = states
+            self._writer.put(Entry(row))
 
 
 def _give_up(stored: asyncio.Future[None]) -> None:

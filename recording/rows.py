@@ -15,6 +15,7 @@ from peewee import Database
 
 from models import Request, Response, execute
 from recording.sessions import turn_digest
+from recording.state_rows import StateRow, write_states
 
 STALE = "The proxy stopped before the answer was whole."
 """`error` of an answer that an earlier run left unfinished."""
@@ -79,6 +80,8 @@ class ResponseRow(msgspec.Struct, tag="response"):
     """Position of the first of `pieces`."""
     pieces: list[tuple[int, bytes]] = []
     """Raw bytes with their arrival in milliseconds."""
+    states: list[StateRow] = []
+    """What the provider gave with the answer, to be put back on the next turn."""
 
 
 Row = RequestRow | ResponseRow
@@ -233,6 +236,7 @@ def _write_response(database: Database, row: ResponseRow) -> None:
     )
     for position, (arrived_ms, body) in enumerate(row.pieces, row.first_piece):
         execute(database, _INSERT_PIECE, (number, position, arrived_ms, body))
+    write_states(database, number, row.states)
     if row.turns and digest is not None:
         _write_turns(database, row, response_id, session_id, digest)
 

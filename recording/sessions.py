@@ -80,7 +80,7 @@ def first_user_message(body: JSON) -> str | None:
     """The text that opens the conversation, shortened; the session's title."""
     for message in _messages(body):
         if message.get("role") == "user":
-            return _text(message.get("content"))[:TITLE_LENGTH]
+            return content_text(message.get("content"))[:TITLE_LENGTH]
     return None
 
 
@@ -125,7 +125,7 @@ def message_digest(message: JSON) -> bytes:
     """
     normalized = [
         message.get("role"),
-        _text(message.get("content")),
+        content_text(message.get("content")),
         _other_parts(message.get("content")),
         [_call(call) for call in _calls(message)],
     ]
@@ -152,7 +152,8 @@ def _messages(body: JSON) -> Iterable[JSON]:
     return (message for message in messages if isinstance(message, dict))
 
 
-def _text(content: Any) -> str:
+def content_text(content: Any) -> str:
+    """The text of a message's content, a string or parts."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else ()

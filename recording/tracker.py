@@ -37,13 +37,33 @@ class RequestRecord:
     dropped: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     """Keys of this exchange, replaced in everything that is stored of it."""
+    routed: bool = False
+    """Whether what the provider gives with its answer is to be put back on the next turn."""
+    recalled: bool = False
+    """Whether something was put back, and the provider's body says more than the client's."""
+    waited_s: float = 0.0
+    """Seconds that the call has waited for the database already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a provider's state is remembered with."""
+
+    provider: str
+    context: bytes
+    """Of the message that the answer follows."""
 
 
 class PersistenceTracker:
     """One exchange from its request to the final state of its answer."""
 
     def __init__(
-        self, request_id: str, *, secrets: tuple[str, ...] = (), message_count: int = 0
+        self,
+        request_id: str,
+        *,
+        secrets: tuple[str, ...] = (),
+        message_count: int = 0,
+        asked: Asked | None = None,
     ) -> None:
         self.request_id = request_id
         self.response_id = str(uuid.uuid4())
@@ -52,6 +72,8 @@ class PersistenceTracker:
         self.fallback_id = self.response_id
         self.secrets = secrets
         self.message_count = message_count
+        self.asked = asked
+        """None where the provider's state is the client's own business."""
         self.finished = False
         """Set by the first final verb; later ones are ignored."""
         self.first_chunk_ms: int | None = None

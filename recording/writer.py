@@ -226,7 +226,7 @@ class Writer:
                     self._spill.path,
                 )
         waiting = [entry.stored for entry in batch if entry.stored is not None]
-        if waiting:
+        if waiting and self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(_resolve, waiting)
             except RuntimeError:

@@ -105,7 +105,25 @@ def schema() -> str:
     return table(("table", "columns"), rows)
 
 
-PRINTED: dict[str, Callable[[], str]] = {"options": options, "dropped": dropped, "schema": schema}
+def providers() -> str:
+    """Names a route may use, where each is, and which variable holds its key."""
+    rows = [
+        (
+            f"`{name}`",
+            f"`{each.base_url}`" if each.base_url else "named by the route",
+            f"`{each.key_variable}`" if each.key_variable else "none",
+        )
+        for name, each in PROVIDERS.items()
+    ]
+    return table(("provider", "base URL", "key"), rows)
+
+
+PRINTED: dict[str, Callable[[], str]] = {
+    "options": options,
+    "providers": providers,
+    "dropped": dropped,
+    "schema": schema,
+}
 
 
 def printed(text: str) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.event_streams import frame
 from transforms.contract import Decoder, Event
 from transforms.errors import ResponseError
 from transforms.framing import (
     DONE,
+    EventStreamDecoder,
     LineDecoder,
     NDJSONDecoder,
     SSEDecoder,
@@ -253,3 +257,123 @@ def test_event_that_is_not_json_is_the_providers_fault(data: bytes) -> None:
 def test_event_that_is_no_object_is_the_providers_fault(data: bytes) -> None:
     with pytest.raises(ResponseError, match="not a JSON object"):
         parse_event(Event("", data))
+
+
+# AWS event streams
+
+HI = bytes.fromhex(
+    "0000009d 00000057 b9bbf89f"
+    "0b3a6576656e742d74797065 07 0011 636f6e74656e74426c6f636b44656c7461"
+    "0d3a636f6e74656e742d74797065 07 0010 6170706c69636174696f6e2f6a736f6e"
+    "0d3a6d6573736167652d74797065 07 0005 6576656e74"
+    "7b22636f6e74656e74426c6f636b496e646578223a302c2264656c7461223a7b22746578"
+    "74223a224869227d2c2270223a226162227d"
+    "8b38b268"
+)
+"""A message as Bedrock sends it."""
+
+HI_EVENT = Event("contentBlockDelta", b'{"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"ab"}')
+
+PRELUDE = 12
+
+
+def crowned(prelude: bytes, rest: bytes) -> bytes:
+    """A message of these parts, with both checksums right."""
+    prelude += struct.pack("!I", zlib.crc32(prelude))
+    return prelude + rest + struct.pack("!I", zlib.crc32(prelude + rest))
+
+
+def with_headers(headers: bytes) -> bytes:
+    return crowned(struct.pack("!II", 16 + len(headers), len(headers)), headers)
+
+
+def test_aws_message_is_an_event_of_its_event_type() -> None:
+    assert decode(EventStreamDecoder(), HI) == [HI_EVENT]
+
+
+@given(PLACES)
+@settings(max_examples=60, deadline=None)
+def test_aws_messages_decode_in_any_split(places: list[int]) -> None:
+    body = HI + frame("metadata", {"usage": {}}) + HI
+
+    assert decode(EventStreamDecoder(), *cut(body, places)) == [
+        HI_EVENT,
+        Event("metadata", b'{"usage":{}}'),
+        HI_EVENT,
+    ]
+
+
+def test_aws_messages_in_one_large_piece_all_come() -> None:
+    assert decode(EventStreamDecoder(), HI * 1000) == [HI_EVENT] * 1000
+
+
+def test_aws_exception_is_marked() -> None:
+    body = frame("throttlingException", {"message": "Slow down"}, ":exception-type")
+
+    assert decode(EventStreamDecoder(), body) == [
+        Event("exception:throttlingException", b'{"message":"Slow down"}')
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({":error-message": "It broke"}, b'{"message":"It broke"}'),
+        ({}, b'{"message":"InternalFailure"}'),
+    ],
+    ids=["message", "code alone"],
+)
+def test_aws_error_tells_its_headers(headers: dict[str, str], told: bytes) -> None:
+    body = frame("InternalFailure", None, ":error-code", **headers)
+
+    assert decode(EventStreamDecoder(), body) == [Event("exception:InternalFailure", told)]
+
+
+def test_aws_message_without_headers_has_no_name() -> None:
+    assert decode(EventStreamDecoder(), with_headers(b"")) == [Event("", b"")]
+
+
+def test_aws_message_that_the_end_cuts_off_is_not_told() -> None:
+    assert decode(EventStreamDecoder(), HI, HI[:-1]) == [HI_EVENT]
+
+
+DAMAGED = {
+    "prelude": HI[:3] + b"\x9c" + HI[4:],
+    "prelude checksum": HI[:8] + b"\0" + HI[9:],
+    "header": HI[:PRELUDE] + b"\x0c" + HI[PRELUDE + 1 :],
+    "payload": HI[:-6] + b"!" + HI[-5:],
+    "checksum": HI[:-1] + b"\0",
+    "too long": crowned(struct.pack("!II", 25 * 1024 * 1024, 0), b""),
+    "long headers": crowned(struct.pack("!II", 1024 * 1024, 200 * 1024), b""),
+    "no length": crowned(struct.pack("!II", 0, 0), b""),
+    "unknown header type": with_headers(b"\x01a\x0c"),
+    "header cut off": with_headers(b"\x01a\x05\x00"),
+    "header not UTF-8": with_headers(b"\x01\xff\x00"),
+    "header twice": with_headers(b"\x01a\x00\x01a\x00"),
+}
+
+
+@pytest.mark.parametrize("message", DAMAGED.values(), ids=DAMAGED)
+def test_damaged_aws_message_raises(message: bytes) -> None:
+    with pytest.raises(ResponseError, match="damaged message"):
+        decode(EventStreamDecoder(), message)
+
+
+@pytest.mark.parametrize("pieces", [[HI + DAMAGED["payload"]], [HI, DAMAGED["payload"]]])
+def test_aws_messages_before_the_damage_are_told(pieces: list[bytes]) -> None:
+    decoder = EventStreamDecoder()
+
+    assert decoder.feed(pieces[0]) == [HI_EVENT]
+    with pytest.raises(ResponseError):
+        decode(decoder, *pieces[1:])
+
+
+def test_nothing_is_told_after_the_damage() -> None:
+    decoder = EventStreamDecoder()
+
+    decoder.feed(HI + DAMAGED["checksum"])
+
+    with pytest.raises(ResponseError):
+        decoder.feed(HI)
+    with pytest.raises(ResponseError):
+        decoder.close()

@@ -8,7 +8,18 @@ import pytest
 from peewee import SqliteDatabase
 
 import models
-from models import MODELS, TABLES, Exchange, NewerDatabaseError, Request, Response, Session, migrate
+from models import (
+    MODELS,
+    TABLES,
+    Exchange,
+    NewerDatabaseError,
+    Request,
+    Response,
+    Session,
+    State,
+    StateKey,
+    migrate,
+)
 
 
 @pytest.fixture
@@ -36,7 +47,7 @@ def _one_exchange() -> Exchange:
 
 
 def test_an_empty_database_gets_every_table_of_the_models(database):
-    assert migrate(database) == ["m001_initial"]
+    assert migrate(database) == ["m001_initial", "m002_states"]
     assert {name for name in database.get_tables() if not name.startswith("sqlite")} == {
         "migrations",
         *(table._meta.table_name for table in TABLES),
@@ -53,6 +64,18 @@ def test_the_schema_has_the_columns_of_the_model(database, model):
 def test_migrations_are_applied_once(database):
     migrate(database)
     assert migrate(database) == []
+
+
+def test_the_first_schema_gets_the_states_and_keeps_what_it_holds(database, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr(models, "MIGRATIONS", (models.m001_initial,))
+        migrate(database)
+    before = _one_exchange().__data__
+    assert migrate(database) == ["m002_states"]
+    assert Exchange.get().__data__ == before
+    state = State.create(request_id=1, choice=0, state="{}")
+    StateKey.create(provider="anthropic", key="call:1", state_id=state)
+    assert [row.state_id.state for row in StateKey.select()] == ["{}"]
 
 
 def test_a_newer_database_is_refused_and_left_as_it_is(database):
@@ -103,8 +126,10 @@ def test_a_request_without_an_answer_is_in_the_view(database):
 def test_what_hangs_on_a_session_goes_with_it(database):
     migrate(database)
     _one_exchange()
+    state = State.create(request_id=1, choice=0, state="{}")
+    StateKey.create(provider="anthropic", key="call:1", state_id=state)
     Session.delete().execute()
-    assert (Request.select().count(), Response.select().count()) == (0, 0)
+    assert [table.select().count() for table in TABLES] == [0] * len(TABLES)
 
 
 def test_the_view_can_be_asked_with_plain_sql(database, tmp_path):

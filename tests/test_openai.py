@@ -560,14 +560,20 @@ def test_lists_without_index_come_in_one_chunk_before_the_finish() -> None:
     ]
 
 
-def test_lists_with_index_are_passed_on_as_they_come() -> None:
-    detail = {"type": "reasoning.text", "text": "Hm", "index": 0}
+def test_fragments_of_lists_with_index_are_joined_before_the_finish() -> None:
+    """Items of several types share one index, so that clients would mix them up."""
+    common = {"format": "anthropic-claude-v1", "index": 0}
+    text = {"type": "reasoning.text", **common}
+    hidden = {"type": "reasoning.encrypted", **common, "data": "c2VjcmV0"}
+    bodies = [
+        chunk({"reasoning_details": [item]})
+        for item in ({**text, "text": "Hm"}, {**text, "text": "m."}, hidden)
+    ]
 
-    assert deltas(chunk({"reasoning_details": [detail]}), stop())[0] == {
-        "role": "assistant",
-        "content": "",
-        "reasoning_details": [detail],
-    }
+    assert deltas(*bodies, stop())[-2:] == [
+        {"reasoning_details": [{**text, "text": "Hmm."}, hidden]},
+        {},
+    ]
 
 
 def test_log_probabilities_pass_without_a_delta() -> None:

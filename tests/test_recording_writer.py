@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from models import NewerDatabaseError
+from models import TABLES, NewerDatabaseError
 from recording import Recorder
 from recording.database import RecordDatabase
 from recording.retention import Retention
@@ -170,7 +170,7 @@ def test_a_database_locked_at_the_start_is_waited_for(path):
     connection = sqlite3.connect(path)
     connection.execute("DROP TABLE migrations")
     connection.execute("DROP VIEW exchanges")
-    for table in ("pieces", "turns", "responses", "requests", "sessions"):
+    for table in reversed([table._meta.table_name for table in TABLES]):
         connection.execute(f"DROP TABLE {table}")
     connection.close()
     asyncio.run(run())

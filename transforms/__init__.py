@@ -6,9 +6,22 @@ from transforms.contract import Provider
 
 _MODULES = (
     "anthropic",
+    "bedrock",
+    "cerebras",
+    "cohere",
     "compatible",
+    "deepseek",
+    "fireworks",
+    "groq",
+    "moonshot",
     "ollama",
     "openai",
+    "openrouter",
+    "perplexity",
+    "responses",
+    "together",
+    "xai",
+    "zai",
 )
 
 PROVIDERS: dict[str, Provider] = {

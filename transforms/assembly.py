@@ -7,14 +7,17 @@ the provider answered plainly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any
 
 from transforms.contract import JSON
 
-_ONCE = frozenset({"role", "id", "type", "name", "index"})
+_ONCE = frozenset({"role", "id", "type", "name", "index", "format"})
 """Strings that name something. Hosts repeat them; only text grows by fragments."""
 
+_Place = tuple[int, Any]
+"""The `index` of an item of a list, and its type."""
 
 _CONSTANT = frozenset({"id", "created", "model"})
 """The same in all chunks of one answer, so the first that says something stands."""
@@ -73,6 +76,9 @@ class Assembler:
             growing.add(delta)
         if choice.get("finish_reason"):
             self._finish[index] = choice["finish_reason"]
+        if isinstance(choice.get("usage"), dict):
+            # Moonshot's place for it.
+            self._extra[index]["usage"] = choice["usage"]
         logprobs = choice.get("logprobs")
         if isinstance(logprobs, dict):
             self._add_logprobs(index, logprobs)
@@ -100,12 +106,12 @@ class Assembler:
 
 
 class _Growing:
-    """An object that arrives in fragments: strings grow, and so do lists, by their items'
-    `index` where they have one."""
+    """An object that arrives in fragments: strings grow, and so do lists, item by item where
+    their items have an `index`."""
 
     def __init__(self) -> None:
         self._text: dict[str, list[str]] = {}
-        self._items: dict[str, dict[int, _Growing]] = {}
+        self._items: dict[str, dict[_Place, _Growing]] = {}
         self._lists: dict[str, list[Any]] = {}
         self._nested: dict[str, _Growing] = {}
         self._last: JSON = {}
@@ -127,7 +133,7 @@ class _Growing:
                 self._last.setdefault(key, None)
                 items = self._items.setdefault(key, {})
                 for item in value:
-                    items.setdefault(item["index"], _Growing()).add(item)
+                    items.setdefault(_place(items, item, key), _Growing()).add(item)
             elif isinstance(value, list):
                 self._last.setdefault(key, None)
                 self._lists.setdefault(key, []).extend(value)
@@ -145,11 +151,32 @@ class _Growing:
         for key, nested in self._nested.items():
             value[key] = nested.value()
         for key, items in self._items.items():
-            value[key] = [items[index].value() for index in sorted(items)]
+            value[key] = [items[place].value() for place in sorted(items, key=itemgetter(0))]
             if key == "tool_calls":
                 for item in value[key]:
                     item.pop("index", None)
         return value
+
+
+def _place(known: Iterable[_Place], item: JSON, key: str) -> _Place:
+    """Which item of a list a fragment belongs to.
+
+    OpenRouter gives items of several types one `index`. The type of a tool call tells nothing:
+    hosts leave it out of later fragments, or of all.
+    """
+    index, kind = item["index"], None if key == "tool_calls" else item.get("type")
+    for place in known:
+        if place[0] == index and (kind is None or kind == place[1]):
+            return place
+    return index, kind
+
+
+def joined_items(items: list[Any]) -> list[Any]:
+    """A list that arrived in several pieces, fragments of one item put together."""
+    growing = _Growing()
+    growing.add({"items": items})
+    joined: list[Any] = growing.value()["items"]
+    return joined
 
 
 def _is_indexed(value: object) -> bool:

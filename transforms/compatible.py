@@ -4,6 +4,12 @@ As with the openai SDK, the base URL holds everything before `/chat/completions`
 `http://127.0.0.1:8000/v1`. Local servers need no key.
 """
 
-from transforms.openai import openai_format
+from transforms.openai import build_compatible_request, openai_format
 
-PROVIDER = openai_format("compatible", base_url="", key_variable=None, key_required=False)
+PROVIDER = openai_format(
+    "compatible",
+    base_url="",
+    key_variable=None,
+    build_request=build_compatible_request,
+    key_required=False,
+)

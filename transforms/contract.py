@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 JSON = dict[str, Any]
 """One JSON object. The only home of `Any`."""
@@ -76,6 +76,10 @@ class Call:
     created: int
     """Unix seconds, made outside. Used where the provider tells no time."""
 
+    base_url: str = ""
+    """Where the request will go, filled in; a provider with several doors is built for the one it
+    leads to."""
+
     @property
     def streams(self) -> bool:
         """Whether the client asked for a stream."""
@@ -113,21 +117,24 @@ class ErrorAnswer:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers for the client, such as `x-should-retry`."""
 
+    innererror: JSON | None = None
+    """What Azure tells of a filtered prompt; its clients read it."""
+
     def body(self) -> JSON:
-        """The OpenAI error body; all four keys are always there."""
-        return {
-            "error": {
-                "message": self.message,
-                "type": self.type,
-                "param": self.param,
-                "code": self.code,
-            }
+        """The OpenAI error body; its four keys are always there."""
+        error: JSON = {
+            "message": self.message,
+            "type": self.type,
+            "param": self.param,
+            "code": self.code,
         }
+        if self.innererror is not None:
+            error["innererror"] = self.innererror
+        return {"error": error}
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One framed message of a stream."""
+class Event(NamedTuple):
+    """One framed message of a stream; a tuple, because there is one for every few bytes."""
 
     name: str
     """The event's name on the wire, `""` where the framing has none."""

@@ -47,9 +47,9 @@ _DOCUMENT_FORMATS = {
 
 _ENDINGS = {**{name: name for name in _DOCUMENT_FORMATS.values()}, "htm": "html", "text": "txt"}
 
-_AUDIO_FORMATS = frozenset(
-    {"mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv", "mka", "x-aac", "m4a", "mpeg"}
-    | {"mpga", "pcm", "webm"}
+_AUDIO_FORMATS = (
+    *("mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv", "mka", "x-aac", "m4a", "mpeg"),
+    *("mpga", "pcm", "webm"),
 )
 
 _HEAD = 32
@@ -95,7 +95,10 @@ _Builder = Callable[[JSON, str, Scope], JSON | None]
 
 
 def _blocks(content: object, param: str, scope: Scope, builders: dict[str, _Builder]) -> list[JSON]:
-    blocks = []
+    if isinstance(content, str):
+        block = text_block(content)
+        return [block] if block else []
+    blocks: list[JSON] = []
     for position, part in enumerate(content_parts(content, param)):
         place, kind = f"{param}[{position}]", part["type"]
         if kind not in builders:
@@ -133,7 +136,7 @@ def cache_point(marked: JSON) -> JSON | None:
     if not isinstance(control, dict):
         return None
     point: JSON = {"type": "default"}
-    if control.get("ttl") in {"5m", "1h"}:
+    if control.get("ttl") in ("5m", "1h"):
         point["ttl"] = control["ttl"]
     return {"cachePoint": point}
 
@@ -268,7 +271,7 @@ def _audio(part: JSON, param: str, scope: Scope) -> JSON:
     if audio.get("format") not in _AUDIO_FORMATS or not isinstance(audio.get("data"), str):
         raise RequestError(
             f"`{param}.input_audio` needs base64 `data`, and a `format` of"
-            f" {', '.join(sorted(_AUDIO_FORMATS))}.",
+            f" {', '.join(_AUDIO_FORMATS)}.",
             param=f"{param}.input_audio",
         )
     return {"audio": {"format": audio["format"], "source": {"bytes": audio["data"]}}}

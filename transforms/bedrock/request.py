@@ -202,14 +202,14 @@ def _max_tokens(
         raise RequestError(f"`{name}` is {limit}; it must be at least 1.", param=name)
     budget = (thinking or {}).get("budget_tokens")
     if rules.claude is None or not has_budget(thinking) or not isinstance(budget, int):
-        return rules.default_max_tokens if limit is None else limit
+        return rules.default_max_tokens if limit is None else int(limit)
     most = rules.claude.max_output
     if limit is None:
         return max(budget + 1, most)
     if budget < limit:
         return int(limit)
     dropped.append(name)
-    return max(budget + 1, min(budget + limit, most))
+    return max(budget + 1, min(budget + int(limit), most))
 
 
 def _sampling(asked: JSON, rules: ModelRules, reasoning: JSON, dropped: list[str]) -> JSON:
@@ -228,9 +228,7 @@ def _sampling(asked: JSON, rules: ModelRules, reasoning: JSON, dropped: list[str
     return taken
 
 
-def _is_refused(
-    name: str, value: Any, taken: JSON, rules: ModelRules, reasoning: JSON
-) -> bool:
+def _is_refused(name: str, value: Any, taken: JSON, rules: ModelRules, reasoning: JSON) -> bool:
     claude = rules.claude
     if claude is None:
         return False

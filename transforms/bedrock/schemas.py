@@ -2,7 +2,7 @@
 
 Schemas of tools that are only described pass whole. One that the answer must keep to is refused
 for certain keywords: these move into the description, where the model still reads them, and every
-object says that it has no further properties.
+object that says nothing of further properties says that it has none.
 
 Source: Amazon Bedrock user guide, "Structured output" (2026-09); refusals as seen by
 pydantic/pydantic-ai, `providers/bedrock.py` (2026-08).
@@ -46,7 +46,7 @@ def enforced_schema(schema: Any) -> Any:
         description = kept.get("description")
         kept["description"] = f"{description} ({words})" if description else words
     if schema.get("type") == "object" or "properties" in schema:
-        kept["additionalProperties"] = False
+        kept.setdefault("additionalProperties", False)
     return kept
 
 

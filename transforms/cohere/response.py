@@ -28,6 +28,9 @@ _FAILURES = {"ERROR": 502, "TIMEOUT": 504}
 _STATUS = {422: 400, 498: 401, 501: 400}
 """Statuses that mean what another says more plainly."""
 
+_TYPES = {"insufficient_quota": "insufficient_quota"}
+"""Code -> type, where it is not the status's own."""
+
 
 def parse_response(call: Call, body: JSON) -> JSON:
     """The `chat.completion` that a chat answer amounts to.
@@ -202,7 +205,8 @@ def parse_error(status: int, body: object) -> ErrorAnswer:
     if not isinstance(body, dict) or not isinstance(message, str) or not message:
         return unreadable_error(status)
     status = _STATUS.get(status, status)
-    return error_for_status(status, message, code=_code(status, message, body.get("error_type")))
+    code = _code(status, message, body.get("error_type"))
+    return error_for_status(status, message, type=_TYPES.get(code or ""), code=code)
 
 
 def _code(status: int, message: str, kind: object) -> str | None:

@@ -40,6 +40,34 @@ ByModel = tuple[tuple[str, _Rule], ...]
 """Regular expression of model names -> rule; the first that matches decides."""
 
 
+EFFORTS = ("minimal", "low", "medium", "high", "xhigh", "max")
+"""OpenAI's words for `reasoning_effort`, beside `none`."""
+
+LOW_TO_HIGH: Mapping[str, JSON] = {
+    effort: {
+        "reasoning_effort": {"minimal": "low", "xhigh": "high", "max": "high"}.get(effort, effort)
+    }
+    for effort in ("none", *EFFORTS)
+}
+"""OpenAI's efforts for a host that knows none, low, medium and high."""
+
+LOW_TO_MAX: Mapping[str, JSON] = {
+    effort: {
+        "reasoning_effort": {"minimal": "low", "medium": "high", "xhigh": "high"}.get(
+            effort, effort
+        )
+    }
+    for effort in EFFORTS
+}
+"""OpenAI's efforts for a host that knows low, high and max."""
+
+ON_OR_OFF: Mapping[str, JSON] = {
+    "none": {"thinking": {"type": "disabled"}},
+    **{effort: {"thinking": {"type": "enabled"}} for effort in EFFORTS},
+}
+"""OpenAI's efforts for a model that thinks or does not, without degrees."""
+
+
 def for_model(table: ByModel[_Rule], model: str) -> _Rule | None:
     """The rule for a model, None where no pattern matches its name."""
     for pattern, rule in table:
@@ -86,8 +114,8 @@ class Reasoning:
     names: tuple[str, ...] = ()
     """Members of the assistant message that hold it; none where the host does not read it."""
 
-    details: bool = False
-    """Whether the host wants its own `reasoning_details` back, unchanged."""
+    details: Literal["no", "instead", "beside"] = "no"
+    """Whether the host wants its own `reasoning_details` back, and then in place of the text."""
 
     lost: str | None = None
     """What stands for reasoning that got lost, where the host refuses a call without any."""
@@ -96,7 +124,7 @@ class Reasoning:
     """Whether `lost` goes into every assistant message of a conversation with tools, not only into
     those that call."""
 
-    tagged: str = ""
+    tagged: str = "(?!)"
     """Models that want it inside `<think>` in the content, as a regular expression."""
 
 
@@ -154,6 +182,9 @@ class Quirks:
     """`reasoning_effort` -> what says it; a word without entry is dropped, and a model without
     table takes OpenAI's own."""
 
+    effort_beside_thinking: bool = False
+    """Whether `reasoning_effort` may stand beside the host's own word for it."""
+
     thinking_models: str = "(?!)"
     """Models that think unless `thinking` is switched off."""
 
@@ -189,8 +220,10 @@ class Quirks:
     joins_text: bool = False
     """Whether text parts go out as one string."""
 
-    message_members: frozenset[str] | None = None
-    """Where given, every other member of a message is dropped: the host refuses it."""
+    message_members: frozenset[str] | None = frozenset(
+        {"role", "content", "name", "tool_calls", "tool_call_id"}
+    )
+    """The members of a message that the host reads; None where it reads all of OpenAI's."""
 
     alternates: bool = False
     """Whether system messages come first and the user and the assistant take turns after them."""
@@ -204,6 +237,9 @@ class Quirks:
     cited_by_marks: bool = False
     """Whether `[1]` in the text stands for the first of the answer's `citations`."""
 
+    error_types: bool = True
+    """Whether the host's `type` of an error is worth telling."""
+
     errors: tuple[ErrorRule, ...] = ()
     statuses: Mapping[int, int] = field(default_factory=dict)
     """HTTP status -> the one that says it to OpenAI's clients."""
@@ -214,3 +250,7 @@ class Quirks:
             if re.search(door.base_url, base_url):
                 return door
         return Door("", self.path)
+
+
+NONE = Quirks()
+"""A host of which nothing is declared."""

@@ -1,0 +1,230 @@
+"""A host's stream as OpenAI chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from transforms.assembly import Assembler, joined_items
+from transforms.contract import JSON, Call, Event
+from transforms.errors import ResponseError
+from transforms.framing import parse_event
+from transforms.openai.errors import parse_error, raise_reported_error
+from transforms.openai.quirks import NONE, Quirks
+from transforms.openai.response import (
+    FAILED_FINISHES,
+    IN_EVERY_CHUNK,
+    annotations_of,
+    arguments_of,
+    created_at,
+    extras_of,
+    failed_finish,
+    finish_reason_of,
+    index_of,
+    logprobs_of,
+    marked_citations,
+    told_fields,
+)
+from transforms.openai.usage import usage_of
+from transforms.openai.values import text_of
+
+
+class ChunkStream:
+    """Chunks of an OpenAI-like host, brought into the letter of the format.
+
+    One role per choice, then deltas; tool calls with a dense index, named once; lists in one piece
+    before the finish; one finish per choice, held back until `[DONE]` or the end of the body
+    because some hosts send calls after it; then usage. The end of the body before any finish is
+    an error.
+    """
+
+    def __init__(self, call: Call, quirks: Quirks = NONE) -> None:
+        self.finished = False
+        self._call = call
+        self._quirks = quirks
+        self._told = Assembler()
+        self._head: JSON = {}
+        self._extras: JSON = {}
+        self._choices: dict[int, _ChoiceState] = {}
+        self._usage: JSON | None = None
+
+    @property
+    def answer(self) -> JSON:
+        """The host's `chat.completion`, folded from its chunks as they came."""
+        return self._told.completion()
+
+    def feed(self, event: Event) -> list[JSON]:
+        """The chunks for one server-sent event."""
+        data = event.data.strip()
+        if self.finished or not data:
+            return []
+        if data == b"[DONE]":
+            return self._finish()
+        body = parse_event(event)
+        self._told.add(body)
+        if event.name == "error" and not body.get("error"):
+            raise ResponseError.reported(parse_error(502, body, self._quirks))
+        raise_reported_error(body, self._quirks)
+        return list(self._chunks(body))
+
+    def close(self) -> list[JSON]:
+        """The held finish and usage, where the host sent no `[DONE]`."""
+        return [] if self.finished else self._finish()
+
+    def _finish(self) -> list[JSON]:
+        if not self._choices or any(not state.finish for state in self._choices.values()):
+            raise ResponseError(
+                "The provider's stream ended before the answer did.", code="upstream_stream_ended"
+            )
+        self.finished = True
+        sources = self._extras if self._quirks.cited_by_marks else {}
+        ends = [
+            self._chunk([{"index": index, "delta": delta, "finish_reason": finish_reason}])
+            for index, state in sorted(self._choices.items())
+            for delta, finish_reason in state.ends(sources)
+        ]
+        ends[-1].update(self._extras)
+        if self._usage is not None:
+            ends.append({**self._chunk([]), "usage": self._usage})
+        return ends
+
+    def _chunks(self, body: JSON) -> Iterator[JSON]:
+        choices = body.get("choices")
+        choices = choices if isinstance(choices, list) else []
+        self._usage = usage_of(body, choices) or self._usage
+        self._extras.update(extras_of(body))
+        # Azure's first event is about the prompt alone, and has no id and no time.
+        if not self._head and choices:
+            self._head = self._constant_head(body)
+        # Azure's asynchronous filter tells of text already sent, in choices without a delta.
+        told = [
+            self._told_choice(choice)
+            for choice in choices
+            if isinstance(choice, dict) and ("delta" in choice or choice.get("finish_reason"))
+        ]
+        fresh = [choice for choice in told if choice is not None]
+        if fresh:
+            yield self._chunk(fresh)
+
+    def _constant_head(self, body: JSON) -> JSON:
+        return {
+            "id": text_of(body.get("id")) or self._call.completion_id,
+            "object": "chat.completion.chunk",
+            "created": created_at(body.get("created"), self._call),
+            "model": self._call.request["model"],
+        }
+
+    def _chunk(self, choices: list[JSON]) -> JSON:
+        extras = {name: self._extras[name] for name in IN_EVERY_CHUNK if name in self._extras}
+        return {**self._head, **extras, "choices": choices}
+
+    def _told_choice(self, choice: JSON) -> JSON | None:
+        index = index_of(choice)
+        state = self._choices.get(index)
+        if state is None:
+            state = self._choices[index] = _ChoiceState(self._call)
+        state.finish = state.finish or text_of(choice.get("finish_reason")) or ""
+        if state.finish in FAILED_FINISHES:
+            raise failed_finish(state.finish)
+        delta = choice.get("delta")
+        delta = state.delta(delta if isinstance(delta, dict) else {})
+        logprobs = logprobs_of(choice.get("logprobs"))
+        if not delta and not logprobs:
+            return None
+        told = {"index": index, "delta": delta, "finish_reason": None}
+        if logprobs is not None:
+            told["logprobs"] = logprobs
+        return told
+
+
+class _ChoiceState:
+    """What has been told of one choice, so that nothing is told twice."""
+
+    def __init__(self, call: Call) -> None:
+        self.finish = ""
+        self._call = call
+        self._started = False
+        self._text: list[str] = []
+        self._calls: dict[tuple[object, str | None], int] = {}
+        self._argued: set[int] = set()
+        self._lists: dict[str, list[Any]] = {}
+
+    def ends(self, sources: JSON) -> Iterator[tuple[JSON, str | None]]:
+        """The last deltas: `{}` for calls that got no arguments, held lists, the finish."""
+        silent = sorted(set(self._calls.values()) - self._argued)
+        if silent:
+            yield {"tool_calls": [_arguments_fragment(index, "{}") for index in silent]}, None
+        if sources and not self._lists.get("annotations"):
+            self._lists["annotations"] = marked_citations("".join(self._text), sources)
+        lists = {name: joined_items(items) for name, items in self._lists.items() if items}
+        if lists:
+            yield lists, None
+        yield {}, finish_reason_of(self.finish, called=bool(self._calls))
+
+    def delta(self, delta: JSON) -> JSON:
+        fresh = {name: value for name, value in told_fields(delta).items() if value}
+        calls = fresh.pop("tool_calls", None)
+        self._hold_lists(fresh)
+        self._text.append(text_of(fresh.get("content")) or "")
+        if isinstance(calls, list):
+            fresh["tool_calls"] = [self._fragment(call) for call in calls if isinstance(call, dict)]
+        if not self._started:
+            self._started = True
+            fresh = {"role": "assistant", "content": "", **fresh}
+        return fresh
+
+    def _hold_lists(self, fresh: JSON) -> None:
+        """Keeps lists back: clients join two of them wrongly, and even those with an index where
+        two items share one, as OpenRouter's `reasoning_details` of several types do."""
+        for name in [name for name, value in fresh.items() if isinstance(value, list)]:
+            items = fresh.pop(name)
+            items = annotations_of(items) if name == "annotations" else items
+            self._lists.setdefault(name, []).extend(items)
+
+    def _fragment(self, call: JSON) -> JSON:
+        """One fragment of a tool call, under a dense index; names only in the first."""
+        index, is_new = self._index(call)
+        function = _called_function(call)
+        arguments = arguments_of(function.get("arguments"))
+        if arguments:
+            self._argued.add(index)
+        if not is_new:
+            return _arguments_fragment(index, arguments)
+        return {
+            **{
+                key: value
+                for key, value in call.items()
+                if key not in {"index", "id", "type", "function", "custom", "name"}
+            },
+            "index": index,
+            "id": text_of(call.get("id")) or self._call.tool_call_id(index),
+            "type": "function",
+            "function": {"name": text_of(function.get("name")) or "", "arguments": arguments},
+        }
+
+    def _index(self, call: JSON) -> tuple[int, bool]:
+        """Dense index of the call a fragment belongs to, and whether it opens that call.
+
+        The id tells calls apart where the host's own index is missing or constant.
+        """
+        index, call_id = call.get("index"), text_of(call.get("id"))
+        if (index, call_id) in self._calls:
+            return self._calls[index, call_id], False
+        if call_id is None:
+            for known, dense in reversed(self._calls.items()):
+                if index is None or index == known[0]:
+                    return dense, False
+        self._calls[index, call_id] = len(self._calls)
+        return self._calls[index, call_id], True
+
+
+def _called_function(call: JSON) -> JSON:
+    """The function of a fragment; chunks know no custom calls, so they go out as functions."""
+    custom, function = call.get("custom"), call.get("function")
+    if isinstance(custom, dict):
+        return {"name": custom.get("name"), "arguments": custom.get("input")}
+    return function if isinstance(function, dict) else {}
+
+
+def _arguments_fragment(index: int, arguments: str) -> JSON:
+    return {"index": index, "function": {"arguments": arguments}}
