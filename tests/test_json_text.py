@@ -115,6 +115,7 @@ def test_fractions_beside_a_lone_surrogate_are_read() -> None:
         (b'{"a": 1, "\\u0061": 3}', "a"),
         (b'{\n"b": {"x": 1},\n"a": 2,\n"b": {}}', "b"),
         (b'{"a":1,"a":"\\ud800"}', "a"),
+        (b'{"a":"","b":0,"d":0,"a":0,"c":0}', "a"),
     ],
 )
 def test_a_member_that_is_there_twice_is_found(text: bytes, name: str | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 _decode = msgspec.json.Decoder().decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
+_FIRST_IS_SPACED = re.compile(rb'\{"[^"\\]*": ')
 
 
 def loads(text: bytes) -> Any:
@@ -63,7 +65,9 @@ def repeated_member(text: bytes) -> str | None:
     count = len(members)
     told = sum(len(name) + memoryview(value).nbytes for name, value in members.items())
     spacing = len(text) - told - (4 * count + 1)
-    return None if spacing in (0, 2 * count - 1) else _read_again(text)
+    # Of the two usual spacings, the one that the first member has.
+    usual = 2 * count - 1 if _FIRST_IS_SPACED.match(text) else 0
+    return None if spacing == usual else _read_again(text)
 
 
 def _read_again(text: bytes) -> str | None:
