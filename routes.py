@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -41,6 +41,14 @@ class Target:
     base_url: str
     key: str | None
     """Name of an environment variable, `client`, or None where no key is customary."""
+
+    def filled_in(self, environment: Mapping[str, str]) -> Target:
+        """The target with the base URL that its template stands for.
+
+        Raises:
+            RequestError: names a variable that is not set and has no default.
+        """
+        return replace(self, base_url=fill_in(self.base_url, environment))
 
     def url(self, path: str) -> str:
         """The address of the provider's path below the base URL.
@@ -97,7 +105,11 @@ def parse_route(text: str) -> Route:
 
 def _with_defaults(template: str) -> str:
     """The template with its defaults in it, so that scheme, host and port can be told apart."""
-    return _VARIABLE.sub(lambda match: match["default"] or "unset", template)
+    return _VARIABLE.sub(
+        # A variable at the beginning holds the scheme too.
+        lambda match: match["default"] or ("https://unset" if match.start() == 0 else "unset"),
+        template,
+    )
 
 
 def _has_host(url: str) -> bool:

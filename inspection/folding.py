@@ -33,7 +33,8 @@ class Folded:
 
 def fold(raw: bytes) -> Folded | None:
     """The plain answer of a raw stream; None when it is a stream in no known format."""
-    machines = {(provider.decoder, provider.open_stream) for provider in PROVIDERS.values()}
+    # In the registry's order, so that hosts of one format, which read alike, always give the same.
+    machines = dict.fromkeys((each.decoder, each.open_stream) for each in PROVIDERS.values())
     folded = [_fold(raw, decoder, open_stream) for decoder, open_stream in machines]
     best = max(folded, key=lambda told: (told.finished, told.chunks))
     return best if best.chunks else None

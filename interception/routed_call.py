@@ -59,6 +59,7 @@ class RoutedCall(CallInFlight):
         Whatever the client did wrong is answered here, and nothing is sent.
         """
         try:
+            self._target = self._target.filled_in(self._around.environment)
             recalled = await recollect(
                 self._around.recorder, self.provider_name, self._checked_call()
             )
@@ -103,6 +104,7 @@ class RoutedCall(CallInFlight):
             model=self._target.model,
             completion_id=f"chatcmpl-{uuid.uuid4().hex}",
             created=int(time.time()),
+            base_url=self._target.base_url,
         )
 
     def _keys(self) -> KeyRing:

@@ -6,6 +6,7 @@ from transforms.contract import Provider
 
 _MODULES = (
     "anthropic",
+    "azure",
     "bedrock",
     "cerebras",
     "cohere",
@@ -13,6 +14,7 @@ _MODULES = (
     "deepseek",
     "fireworks",
     "groq",
+    "mistral",
     "moonshot",
     "ollama",
     "openai",

@@ -7,7 +7,7 @@ the provider answered plainly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
@@ -16,8 +16,8 @@ from transforms.contract import JSON
 _ONCE = frozenset({"role", "id", "type", "name", "index", "format"})
 """Strings that name something. Hosts repeat them; only text grows by fragments."""
 
-_Place = tuple[int, Any]
-"""The `index` of an item of a list, and its type."""
+_Place = tuple[int, str | None]
+"""The `index` of an item of a list, and its type or id."""
 
 _CONSTANT = frozenset({"id", "created", "model"})
 """The same in all chunks of one answer, so the first that says something stands."""
@@ -158,17 +158,18 @@ class _Growing:
         return value
 
 
-def _place(known: Iterable[_Place], item: JSON, key: str) -> _Place:
-    """Which item of a list a fragment belongs to.
+def _place(known: dict[_Place, _Growing], item: JSON, key: str) -> _Place:
+    """Which item of a list a fragment belongs to, told by its `index` and a second mark.
 
-    OpenRouter gives items of several types one `index`. The type of a tool call tells nothing:
-    hosts leave it out of later fragments, or of all.
+    OpenRouter gives items of several types one `index`; Mistral has given all calls the same. The
+    mark is often left out of later fragments, which belong to the last item of their index.
     """
-    index, kind = item["index"], None if key == "tool_calls" else item.get("type")
-    for place in known:
-        if place[0] == index and (kind is None or kind == place[1]):
+    index, mark = item["index"], item.get("id" if key == "tool_calls" else "type")
+    mark = mark if isinstance(mark, str) and mark else None
+    for place in reversed(known):
+        if place[0] == index and (mark is None or place[1] in (None, mark)):
             return place
-    return index, kind
+    return index, mark
 
 
 def joined_items(items: list[Any]) -> list[Any]:

@@ -117,20 +117,16 @@ class ErrorAnswer:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers for the client, such as `x-should-retry`."""
 
-    innererror: JSON | None = None
-    """What Azure tells of a filtered prompt; its clients read it."""
-
     def body(self) -> JSON:
-        """The OpenAI error body; its four keys are always there."""
-        error: JSON = {
-            "message": self.message,
-            "type": self.type,
-            "param": self.param,
-            "code": self.code,
+        """The OpenAI error body; all four keys are always there, and no other."""
+        return {
+            "error": {
+                "message": self.message,
+                "type": self.type,
+                "param": self.param,
+                "code": self.code,
+            }
         }
-        if self.innererror is not None:
-            error["innererror"] = self.innererror
-        return {"error": error}
 
 
 class Event(NamedTuple):

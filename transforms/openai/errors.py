@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from transforms.contract import JSON, ErrorAnswer
 from transforms.errors import ResponseError, error_for_status, unreadable_error
@@ -32,17 +33,7 @@ def parse_error(status: int, body: object, quirks: Quirks = NONE) -> ErrorAnswer
     if not isinstance(error, dict) or not message:
         return unreadable_error(status)
     answer = _told(status, message, error, quirks)
-    place = _place(detail)
-    inner = error.get("innererror")
-    return ErrorAnswer(
-        answer.status,
-        answer.message,
-        answer.type,
-        answer.code,
-        answer.param or place,
-        answer.headers,
-        inner if isinstance(inner, dict) else None,
-    )
+    return replace(answer, param=answer.param or _place(detail))
 
 
 def _told(status: int, message: str, error: JSON, quirks: Quirks) -> ErrorAnswer:
@@ -82,10 +73,7 @@ def _inner_message(error: object) -> str | None:
 
 def _detail(detail: object) -> str | None:
     if isinstance(detail, list):
-        places = [
-            f"{'.'.join(map(str, member(item, 'loc') or []))}: {member(item, 'msg')}"
-            for item in detail
-        ]
+        places = [f"{'.'.join(_path(item))}: {member(item, 'msg')}" for item in detail]
         return "; ".join(places) or None
     return text_of(detail)
 
@@ -94,9 +82,12 @@ def _place(detail: object) -> str | None:
     """The parameter that FastAPI complains of, where it is one."""
     if not isinstance(detail, list) or len(detail) != 1:
         return None
-    where = member(detail[0], "loc")
-    names = [str(name) for name in where if name != "body"] if isinstance(where, list) else []
-    return ".".join(names) or None
+    return ".".join(name for name in _path(detail[0]) if name != "body") or None
+
+
+def _path(item: object) -> list[str]:
+    where = member(item, "loc")
+    return [str(name) for name in where] if isinstance(where, list) else []
 
 
 def raise_reported_error(body: JSON, quirks: Quirks) -> None:

@@ -88,8 +88,8 @@ def created_at(value: object, call: Call) -> int:
 def extras_of(body: JSON) -> JSON:
     """Members beside the choices that go on to the client."""
     extras = {name: body[name] for name in _EXTRAS if body.get(name)}
-    if extras.get("service_tier", "auto") not in _SERVICE_TIERS:
-        del extras["service_tier"]
+    if text_of(extras.get("service_tier")) not in _SERVICE_TIERS:
+        extras.pop("service_tier", None)
     return extras
 
 
@@ -141,9 +141,11 @@ def told_fields(message: JSON) -> JSON:
         told["content"] = dumps(content).decode()
     elif isinstance(content, list):
         told.update(_joined_parts(content))
-    reasoning = told.pop("reasoning", None)
-    if isinstance(reasoning, str) and not told.get("reasoning_content"):
-        told["reasoning_content"] = reasoning
+    elif not isinstance(content, str):
+        told.pop("content", None)
+    texts = [text_of(told.pop(name, None)) for name in ("reasoning_content", "reasoning")]
+    if any(texts):
+        told["reasoning_content"] = texts[0] or texts[1]
     return told
 
 
@@ -173,12 +175,14 @@ def annotations_of(annotations: object) -> list[JSON]:
     """Citations with all that OpenAI's type demands; hosts use the list for other things too."""
     if not isinstance(annotations, list):
         return []
-    needed = {"url", "title", "start_index", "end_index"}
     return [
         annotation
         for annotation in annotations
         if member(annotation, "type") == "url_citation"
-        and needed <= (member(annotation, "url_citation") or {}).keys()
+        and all(
+            member(member(annotation, "url_citation"), name) is not None
+            for name in ("url", "title", "start_index", "end_index")
+        )
     ]
 
 
@@ -187,7 +191,10 @@ def marked_citations(content: str, sources: JSON) -> list[JSON]:
     urls, results = sources.get("citations"), sources.get("search_results")
     if not isinstance(urls, list):
         return []
-    titles = {member(result, "url"): member(result, "title") for result in results or ()}
+    titles = {
+        text_of(member(result, "url")): text_of(member(result, "title"))
+        for result in (results if isinstance(results, list) else ())
+    }
     return [
         {
             "type": "url_citation",
@@ -199,7 +206,8 @@ def marked_citations(content: str, sources: JSON) -> list[JSON]:
             },
         }
         for mark in re.finditer(r"\[(\d{1,3})\]", content)
-        for url in urls[int(mark[1]) - 1 : int(mark[1])]
+        for url in map(text_of, urls[int(mark[1]) - 1 : int(mark[1])])
+        if url
     ]
 
 

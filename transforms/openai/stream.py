@@ -93,9 +93,6 @@ class ChunkStream:
         choices = choices if isinstance(choices, list) else []
         self._usage = usage_of(body, choices) or self._usage
         self._extras.update(extras_of(body))
-        # Azure's first event is about the prompt alone, and has no id and no time.
-        if not self._head and choices:
-            self._head = self._constant_head(body)
         # Azure's asynchronous filter tells of text already sent, in choices without a delta.
         told = [
             self._told_choice(choice)
@@ -104,6 +101,8 @@ class ChunkStream:
         ]
         fresh = [choice for choice in told if choice is not None]
         if fresh:
+            # What Azure's filter tells, even before the first delta, has no id and no time.
+            self._head = self._head or self._constant_head(body)
             yield self._chunk(fresh)
 
     def _constant_head(self, body: JSON) -> JSON:
@@ -208,6 +207,7 @@ class _ChoiceState:
         The id tells calls apart where the host's own index is missing or constant.
         """
         index, call_id = call.get("index"), text_of(call.get("id"))
+        index = index if isinstance(index, int | str) else None
         if (index, call_id) in self._calls:
             return self._calls[index, call_id], False
         if call_id is None:

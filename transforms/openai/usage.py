@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from transforms.contract import JSON
 from transforms.openai.values import member
@@ -32,23 +32,24 @@ def usage_of(body: JSON, choices: list[Any]) -> JSON | None:
 def _with_details(usage: JSON) -> JSON:
     """The usage with what it tells at the top told in OpenAI's place too."""
     for name, details, inner in _DETAILS:
-        if _is_count(usage.get(name)) and not _is_count(member(usage.get(details), inner)):
-            usage = {**usage, details: {**(usage.get(details) or {}), inner: int(usage[name])}}
+        count, known = usage.get(name), usage.get(details)
+        if _is_count(count) and not _is_count(member(known, inner)):
+            known = known if isinstance(known, dict) else {}
+            usage = {**usage, details: {**known, inner: int(count)}}
     return usage
 
 
 def _with_true_sums(usage: JSON) -> JSON:
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not isinstance(prompt, int | float) or not isinstance(completion, int | float):
+    if not _is_count(prompt) or not _is_count(completion):
         return usage
-    reasoning = member(usage.get("completion_tokens_details"), "reasoning_tokens") or 0
-    audio = member(usage.get("prompt_tokens_details"), "audio_tokens") or 0
-    beside = (usage.get("total_tokens") or 0) - prompt - completion
+    total = usage.get("total_tokens")
+    beside = total - prompt - completion if _is_count(total) else 0
     # xAI's older models count reasoning beside the completion, Mistral audio beside the prompt.
-    if reasoning and beside == reasoning:
-        completion += reasoning
-    elif audio and beside == audio:
-        prompt += audio
+    if beside > 0 and beside == member(usage.get("completion_tokens_details"), "reasoning_tokens"):
+        completion += beside
+    elif beside > 0 and beside == member(usage.get("prompt_tokens_details"), "audio_tokens"):
+        prompt += beside
     usage = _without_impossible(usage, "prompt_tokens_details", "cached_tokens", prompt)
     usage = _without_impossible(usage, "completion_tokens_details", "reasoning_tokens", completion)
     return {
@@ -68,5 +69,5 @@ def _without_impossible(usage: JSON, details: str, name: str, most: float) -> JS
     return {**usage, details: rest}
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float)
