@@ -43,6 +43,9 @@ _ANSWER_MESSAGES: tuple[_Path, ...] = (
     ("output",),
 )
 
+_WITHOUT_CANDIDATES = {"promptFeedback", "usageMetadata"}
+"""What is left of an answer of Gemini's where the prompt was blocked."""
+
 _ANSWER_HEADED = ("model", "modelVersion", "id", "responseId", "object", "type")
 """Shown in the first line of an answer, or told by its being one."""
 
@@ -99,6 +102,8 @@ def _document_lines(body: Any) -> Lines:
         messages, rest = _taken(body, path)
         if messages is not None:
             return _answer_lines(messages, rest)
+    if body.keys() & _WITHOUT_CANDIDATES:
+        return _answer_lines([], body)
     return _error_lines(body)
 
 

@@ -197,6 +197,9 @@ def _plain_body(body: bytes) -> JSON | None:
         plain = loads(body.strip())
     except ValueError:
         return None
+    if isinstance(plain, list):
+        # Gemini's streams may be one array; the provider's decoder knows.
+        return None
     if not isinstance(plain, dict):
         raise ResponseError("The provider's answer is not a JSON object.")
     return plain

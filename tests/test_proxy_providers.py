@@ -29,6 +29,7 @@ def every_provider(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream)
         if provider.key_variable and provider.sign is None
     }
     signing = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
+    signing |= {"GOOGLE_CLOUD_PROJECT": "example", "GOOGLE_API_KEY": "example"}
     running = Proxy(
         tmp_path_factory.mktemp("providers"),
         routes=[f"{name}/*={name}@{upstream.url}" for name in PROVIDERS],

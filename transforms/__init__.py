@@ -13,6 +13,7 @@ _MODULES = (
     "compatible",
     "deepseek",
     "fireworks",
+    "gemini",
     "groq",
     "mistral",
     "moonshot",
@@ -22,6 +23,7 @@ _MODULES = (
     "perplexity",
     "responses",
     "together",
+    "vertex",
     "xai",
     "zai",
 )
