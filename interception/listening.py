@@ -2,8 +2,8 @@
 
 `listen_host` is set by Diptych when it is loaded. mitmproxy 12 has begun to open its sockets by
 then, on all interfaces, so they are exchanged once they stand. A client may be connecting at that
-very moment: what has been accepted lives on, and between the old socket and the new one there is
-no step of the loop.
+very moment, so the new socket takes the port over before the old one is closed, and whoever waits
+at the old one is let in first.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from mitmproxy import ctx
@@ -18,7 +20,11 @@ from mitmproxy import ctx
 logger = logging.getLogger(__name__)
 
 _TURNS = 3
-"""Turns of the loop after which the other addons are running, and waiting clients accepted."""
+"""Turns of the loop after which the other addons are running."""
+
+_BACKLOG = 100
+_SHARED = getattr(socket, "SO_REUSEPORT", None)
+"""Lets two sockets have one port; the one with the narrower address gets the connections."""
 
 
 async def listen_where_told() -> None:
@@ -41,11 +47,50 @@ def _listens_everywhere(server: Any) -> bool:
 
 async def _move(server: Any, host: str) -> None:
     port = server.listen_addrs[0][1]
-    has_udp = not all(isinstance(each, asyncio.Server) for each in server._servers)
-    for each in server._servers:
-        each.close()
-    listener = socket.create_server((host, port), backlog=100)
+    wide = list(server._servers)
+    listener = _take_over(wide, host, port)
     server._servers = [await asyncio.start_server(server.handle_stream, sock=listener)]
-    if has_udp:
+    for each in wide:
+        for connection in _waiting(each):
+            await _let_in(server, connection)
+        each.close()
+    if not all(isinstance(each, asyncio.Server) for each in wide):
         server._servers.append(await server.start_udp_based_server(host, port))
     logger.info("Listening at %s:%s alone.", host, port)
+
+
+def _take_over(wide: list[Any], host: str, port: int) -> socket.socket:
+    """A listener on the narrower address, beside the wide ones if the system lets it."""
+    if _SHARED is not None:
+        for each in _sockets(wide):
+            each.setsockopt(socket.SOL_SOCKET, _SHARED, 1)
+        with suppress(OSError):
+            listener = socket.create_server((host, port), backlog=_BACKLOG, reuse_port=True)
+            # From here on nobody else may share the port.
+            listener.setsockopt(socket.SOL_SOCKET, _SHARED, 0)
+            return listener
+    for each in wide:
+        each.close()
+    return socket.create_server((host, port), backlog=_BACKLOG)
+
+
+def _sockets(servers: list[Any]) -> Iterator[Any]:
+    for each in servers:
+        if isinstance(each, asyncio.Server):
+            yield from each.sockets
+
+
+def _waiting(server: Any) -> Iterator[socket.socket]:
+    """Connections that the system has made and nobody has accepted yet."""
+    for each in _sockets([server]):
+        with socket.socket(fileno=each.dup().detach()) as listener, suppress(BlockingIOError):
+            while True:
+                yield listener.accept()[0]
+
+
+async def _let_in(server: Any, connection: socket.socket) -> None:
+    connection.setblocking(False)
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader, server.handle_stream)
+    await loop.connect_accepted_socket(lambda: protocol, connection)
