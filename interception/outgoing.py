@@ -28,7 +28,7 @@ from tornado.httputil import (
     RequestStartLine,
     ResponseStartLine,
 )
-from tornado.iostream import StreamBufferFullError
+from tornado.iostream import StreamBufferFullError, StreamClosedError
 from tornado.netutil import DefaultLoopResolver
 from tornado.tcpclient import TCPClient
 
@@ -43,6 +43,10 @@ _IN_A_PATH = "/%:@!$&'()*+,;=~"
 class FetchError(Exception):
     """Why nothing could be fetched, in a sentence that names the host, and neither path, query
     nor key."""
+
+
+class PrivateAddressError(FetchError):
+    """The address is private, and was not allowed to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,9 @@ async def _ask(asked: _Asked, deadline: float) -> Fetched:
     answer = _Answer(asked.largest_bytes)
     try:
         async with asyncio.timeout_at(deadline):
-            await _exchange(asked, place, answer)
+            await _exchange(asked, answer)
+    except _PrivateAddress as exc:
+        raise PrivateAddressError(f"{place} is a private address.") from exc
     except TimeoutError as exc:
         raise FetchError(f"{place} did not answer in time.") from exc
     except (OSError, StreamBufferFullError, ValueError) as exc:
@@ -121,11 +127,11 @@ async def _ask(asked: _Asked, deadline: float) -> Fetched:
         raise FetchError(_reason(place, exc)) from exc
     answer.check_size(place)
     if not answer.whole:
-        raise FetchError(f"{place} did not give a whole HTTP answer.")
+        raise FetchError(_broke_off(place))
     return Fetched(answer.status, answer.headers, b"".join(answer.pieces))
 
 
-async def _exchange(asked: _Asked, place: str, answer: _Answer) -> None:
+async def _exchange(asked: _Asked, answer: _Answer) -> None:
     """One request and its answer, over a connection of its own.
 
     tornado's ready-made client can neither break off a body nor keep a reset connection out of
@@ -133,7 +139,7 @@ async def _exchange(asked: _Asked, place: str, answer: _Answer) -> None:
     """
     parts = urlsplit(asked.url)
     tls = _tls() if parts.scheme == "https" else None
-    resolver = _CheckedResolver(place=place, allow_private=asked.allow_private)
+    resolver = _CheckedResolver(allow_private=asked.allow_private)
     stream = await TCPClient(resolver).connect(
         _ascii(parts.hostname or ""),
         parts.port or (443 if tls else 80),
@@ -214,10 +220,9 @@ class _PrivateAddress(OSError):
 class _CheckedResolver(DefaultLoopResolver):
     """Names to addresses, private ones refused; IP addresses come through here too."""
 
-    def initialize(self, place: str, allow_private: bool) -> None:
+    def initialize(self, allow_private: bool) -> None:
         """Called by tornado with what the constructor was given."""
         super().initialize()
-        self._place = place
         self._allow_private = allow_private
 
     async def resolve(
@@ -226,7 +231,7 @@ class _CheckedResolver(DefaultLoopResolver):
         """The addresses of a host, all of them public unless private ones are allowed."""
         found = await super().resolve(host, port, family)
         if not self._allow_private and not all(is_public(address[0]) for _, address in found):
-            raise _PrivateAddress(f"{self._place} is a private address.")
+            raise _PrivateAddress
         return found
 
 
@@ -281,16 +286,20 @@ def _path(parts: SplitResult) -> str:
     return (path or "/") + (f"?{query}" if query else "")
 
 
+def _broke_off(place: str) -> str:
+    return f"{place} broke off before its answer was whole, or does not speak HTTP."
+
+
 def _reason(place: str, exc: Exception) -> str:
     match exc:
-        case _PrivateAddress():
-            return str(exc)
         case ssl.SSLError():
             return f"{place} cannot be trusted: {getattr(exc, 'verify_message', '') or exc.reason}."
         case socket.gaierror():
             return f"{place} is not a known host."
-        case OSError():
-            return f"{place} cannot be reached: {exc.strerror or 'the connection broke off'}."
+        case StreamClosedError(real_error=None):
+            return _broke_off(place)
+        case StreamClosedError(real_error=OSError() as cause) | (OSError() as cause):
+            return f"{place} cannot be reached: {cause.strerror or 'no connection'}."
         case _:
             return f"{place} does not speak HTTP as it should."
 
