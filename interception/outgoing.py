@@ -12,7 +12,8 @@ import asyncio
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -28,16 +29,19 @@ from tornado.httputil import (
     RequestStartLine,
     ResponseStartLine,
 )
-from tornado.iostream import StreamBufferFullError, StreamClosedError
-from tornado.netutil import DefaultLoopResolver
-from tornado.tcpclient import TCPClient
+from tornado.iostream import IOStream, SSLIOStream, StreamBufferFullError, StreamClosedError
 
 MOST_REDIRECTS = 3
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _TRANSLATED_IPV4 = IPv6Network("64:ff9b::/96")
 _SMALLEST_BUFFER = 256 * 1024
+_SECONDS_FOR_ONE_OF_SEVERAL = 3
 _IN_A_PATH = "/%:@!$&'()*+,;=~"
+
+
+_Address = tuple[socket.AddressFamily, Any]
+"""Where to connect to, as the socket wants it."""
 
 
 class FetchError(Exception):
@@ -122,30 +126,26 @@ async def _ask(asked: _Asked, deadline: float) -> Fetched:
         raise PrivateAddressError(f"{place} is a private address.") from exc
     except TimeoutError as exc:
         raise FetchError(f"{place} did not answer in time.") from exc
-    except (OSError, StreamBufferFullError, ValueError) as exc:
+    except (OSError, StreamBufferFullError, ValueError, AssertionError) as exc:
+        # tornado asserts how the pieces of a chunked body end.
         answer.check_size(place)
         raise FetchError(_reason(place, exc)) from exc
     answer.check_size(place)
     if not answer.whole:
         raise FetchError(_broke_off(place))
+    if answer.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+        raise FetchError(f"{place} answered compressed, and was asked not to.")
     return Fetched(answer.status, answer.headers, b"".join(answer.pieces))
 
 
 async def _exchange(asked: _Asked, answer: _Answer) -> None:
     """One request and its answer, over a connection of its own.
 
-    tornado's ready-made client can neither break off a body nor keep a reset connection out of
-    the log, so its two halves, connection and HTTP/1.1, are used as they are.
+    tornado's ready-made client can neither break off a body, nor let go of a connection whose
+    time is over, nor keep a reset one out of the log; so its parts are used as they are.
     """
     parts = urlsplit(asked.url)
-    tls = _tls() if parts.scheme == "https" else None
-    resolver = _CheckedResolver(allow_private=asked.allow_private)
-    stream = await TCPClient(resolver).connect(
-        _ascii(parts.hostname or ""),
-        parts.port or (443 if tls else 80),
-        ssl_options=tls,
-        max_buffer_size=max(asked.largest_bytes, _SMALLEST_BUFFER) + _SMALLEST_BUFFER,
-    )
+    stream = await _connected(parts, asked)
     answer.break_off = stream.close
     try:
         # The size of the body is the answer's own business.
@@ -157,6 +157,46 @@ async def _exchange(asked: _Asked, answer: _Answer) -> None:
         await connection.read_response(answer)
     finally:
         stream.close()
+
+
+async def _connected(parts: SplitResult, asked: _Asked) -> IOStream:
+    """A connection to the first address that takes one."""
+    host, tls = _ascii(parts.hostname or ""), _tls() if parts.scheme == "https" else None
+    port = parts.port or (443 if tls else 80)
+    buffer = max(asked.largest_bytes, _SMALLEST_BUFFER) + _SMALLEST_BUFFER
+    *others, last = await _addresses(host, port, asked.allow_private)
+    for address in others:
+        with suppress(OSError):
+            async with asyncio.timeout(_SECONDS_FOR_ONE_OF_SEVERAL):
+                return await _opened(address, host, tls, buffer)
+    return await _opened(last, host, tls, buffer)
+
+
+async def _addresses(host: str, port: int, allow_private: bool) -> Sequence[_Address]:
+    """The addresses of a host, all of them public unless private ones are allowed; an IP address
+    is a host as well."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [(family, address) for family, _, _, _, address in found]
+    if not allow_private and not all(is_public(str(address[0])) for _, address in addresses):
+        raise _PrivateAddress
+    return addresses
+
+
+async def _opened(
+    address: _Address, host: str, tls: ssl.SSLContext | None, buffer: int
+) -> IOStream:
+    family, place = address
+    plain = socket.socket(family, socket.SOCK_STREAM)
+    with ExitStack() as undone:
+        if tls is None:
+            stream = IOStream(plain, max_buffer_size=buffer)
+        else:
+            stream = SSLIOStream(plain, ssl_options=tls, max_buffer_size=buffer)
+        undone.callback(stream.close)
+        await stream.connect(place, server_hostname=host)
+        undone.pop_all()
+    return stream
 
 
 def _headers(asked: _Asked, parts: SplitResult) -> dict[str, str]:
@@ -217,24 +257,6 @@ class _PrivateAddress(OSError):
     """A name that leads where we do not go."""
 
 
-class _CheckedResolver(DefaultLoopResolver):
-    """Names to addresses, private ones refused; IP addresses come through here too."""
-
-    def initialize(self, allow_private: bool) -> None:
-        """Called by tornado with what the constructor was given."""
-        super().initialize()
-        self._allow_private = allow_private
-
-    async def resolve(
-        self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[tuple[int, Any]]:
-        """The addresses of a host, all of them public unless private ones are allowed."""
-        found = await super().resolve(host, port, family)
-        if not self._allow_private and not all(is_public(address[0]) for _, address in found):
-            raise _PrivateAddress
-        return found
-
-
 def is_public(address: str) -> bool:
     """Whether an IP address is one of the open internet.
 
@@ -291,17 +313,16 @@ def _broke_off(place: str) -> str:
 
 
 def _reason(place: str, exc: Exception) -> str:
-    match exc:
-        case ssl.SSLError():
-            return f"{place} cannot be trusted: {getattr(exc, 'verify_message', '') or exc.reason}."
+    match exc.real_error if isinstance(exc, StreamClosedError) else exc:
+        case ssl.SSLError() as cause:
+            told = getattr(cause, "verify_message", "") or cause.reason
+            return f"{place} cannot be trusted: {told}."
         case socket.gaierror():
             return f"{place} is not a known host."
-        case StreamClosedError(real_error=None):
-            return _broke_off(place)
-        case StreamClosedError(real_error=OSError() as cause) | (OSError() as cause):
+        case OSError() as cause:
             return f"{place} cannot be reached: {cause.strerror or 'no connection'}."
         case _:
-            return f"{place} does not speak HTTP as it should."
+            return _broke_off(place)
 
 
 def _tls() -> ssl.SSLContext:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gzip
 import socket
 import threading
 import time
@@ -172,18 +174,56 @@ def test_what_cannot_be_fetched_is_told_without_secrets(url, told):
     assert "pass" not in str(caught.value)
 
 
-def test_what_is_not_http_is_refused():
+NOT_HTTP = {
+    "another protocol": b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+    "nothing": b"",
+    "endless head": b"HTTP/1.1 200 OK\r\nA: " + b"x" * 300_000,
+    "no number": b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+    "no chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "crooked chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabcde",
+}
+
+
+@pytest.mark.parametrize("said", NOT_HTTP.values(), ids=NOT_HTTP)
+def test_what_is_not_http_is_refused(said):
     listener = socket.create_server(("127.0.0.1", 0))
 
     def speak() -> None:
         connection, _ = listener.accept()
-        with connection:
+        with connection, contextlib.suppress(OSError):
             connection.recv(1000)
-            connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+            connection.sendall(said)
 
     threading.Thread(target=speak, daemon=True).start()
-    with listener, pytest.raises(FetchError):
+    with listener, pytest.raises(FetchError, match=r"broke off|cannot be reached"):
         fetched(f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+
+def test_a_connection_is_let_go_where_tls_never_comes_about():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with pytest.raises(FetchError, match="in time"):
+            fetched(f"https://127.0.0.1:{listener.getsockname()[1]}", seconds=0.3)
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(5)
+            while connection.recv(1000):
+                pass
+
+
+def test_the_next_address_is_tried_where_one_takes_no_connection(upstream, monkeypatch):
+    async def two_addresses(*_):
+        return [(socket.AF_INET, ("127.0.0.1", port)) for port in (1, upstream.port)]
+
+    monkeypatch.setattr(outgoing, "_addresses", two_addresses)
+    upstream.reply(json_reply(b"there"))
+    assert fetched("http://two.example").body == b"there"
+    assert upstream.received[0].headers["host"] == "two.example"
+
+
+def test_a_compressed_answer_is_refused(upstream):
+    upstream.reply(json_reply(gzip.compress(b"x"), content_encoding="gzip"))
+    with pytest.raises(FetchError, match="compressed"):
+        fetched(upstream.url)
 
 
 def test_a_certificate_nobody_vouches_for_is_refused(tmp_path):
