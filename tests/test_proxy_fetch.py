@@ -178,6 +178,7 @@ def test_what_cannot_be_fetched_is_a_400_that_says_what_to_do(fetching, upstream
     assert error["message"].endswith("Send the data itself as `data:image/png;base64,...`.")
     assert "secret" not in error["message"]
     assert (row["state"], row["provider_request"]) == ("failed", None)
+    assert "Traceback" not in fetching.log
     assert upstream.received == []
 
 
