@@ -20,6 +20,7 @@ from transforms.json_text import dumps, loads, repeated_member
 CHAT_COMPLETIONS = "/chat/completions"
 REQUEST_ID_HEADER = "x-chat-request-id"
 DROPPED_HEADER = "x-chat-dropped"
+PRIVATE_HEADER = "x-chat-private"
 
 _KEPT_HEADERS = re.compile(
     r"retry-after(-ms)?|x-should-retry|x-request-id|openai-processing-ms|date|.*ratelimit.*"
@@ -98,13 +99,24 @@ def client_key(request: Request) -> str | None:
 
 def may_use_environment_keys(flow: HTTPFlow) -> bool:
     """Whether the keys of the proxy's environment are there for this client."""
-    if ctx.options.chat_remote or getattr(ctx.options, "proxyauth", None):
-        return True
+    return bool(
+        ctx.options.chat_remote or getattr(ctx.options, "proxyauth", None) or is_local(flow)
+    )
+
+
+def is_local(flow: HTTPFlow) -> bool:
+    """Whether the client is on this machine."""
     peer = flow.client_conn.peername
     if not peer:
         return False
     address = ip_address(peer[0].partition("%")[0])
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def may_fetch_from_private(flow: HTTPFlow) -> bool:
+    """Whether images of this call may come from private addresses: a client on this machine asked
+    for it, which could fetch them itself."""
+    return is_local(flow) and flow.request.headers.get(PRIVATE_HEADER, "").lower() == "allow"
 
 
 @dataclass(frozen=True, slots=True)

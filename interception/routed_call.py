@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from mitmproxy.http import HTTPFlow
 
 from interception import failures, messages
+from interception.attachments import attach
 from interception.call_in_flight import CallInFlight, Surroundings
 from interception.decoding import UnreadableEncoding
 from interception.recollection import recollect
@@ -51,6 +52,7 @@ class RoutedCall(CallInFlight):
         self._dropped: tuple[str, ...] = ()
         self._answered = False
         self._failure: ErrorAnswer | None = None
+        self._may_be_private = messages.may_fetch_from_private(flow)
         self._silence = SilenceWatch(around.timeout_seconds, lambda: failures.cut(flow))
 
     async def send(self) -> None:
@@ -64,7 +66,8 @@ class RoutedCall(CallInFlight):
                 self._around.recorder, self.provider_name, self._checked_call()
             )
             self._call = recalled.call
-            built = self._target.provider.build_request(self._call)
+            whole = await attach(self._call, self._target.provider.fetches, self._may_be_private)
+            built = self._target.provider.build_request(whole)
             url = fill_in(self._target.url(built.path), self._around.environment)
             body = dumps(built.body)
             key, headers = self._authorized(url, built.headers, body)

@@ -25,7 +25,7 @@ from tests.cases import (
 )
 from transforms import PROVIDERS
 from transforms.chat_request import check_request
-from transforms.contract import CHAT_PARAMETERS, Call, Event, Provider, ProviderRequest, Stream
+from transforms.contract import CHAT_PARAMETERS, WEB, Call, Event, Provider, ProviderRequest, Stream
 from transforms.errors import RequestError, ResponseError
 
 WHOLE_STREAMS = params(STREAM, "response.json")
@@ -464,3 +464,20 @@ def test_same_call_gives_the_same_request(provider: Provider) -> None:
     call = small_call(**SAMPLES["tools"], **SAMPLES["max_tokens"])
 
     assert provider.build_request(call) == provider.build_request(call)
+
+
+@pytest.mark.parametrize("scheme", WEB)
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_image_by_address_is_carried_or_fetched_where_data_would_do(
+    provider: Provider, scheme: str
+) -> None:
+    part = {"type": "image_url", "image_url": {"url": f"{scheme}example.com/a.png"}}
+
+    sent = built(provider, {"messages": [{"role": "user", "content": [part]}]})
+
+    if scheme in provider.fetches.get("image_url", ()):
+        return
+    if isinstance(sent, RequestError):
+        assert "data:" not in sent.answer().message
+    else:
+        assert part["image_url"]["url"] in json.dumps(sent.body)

@@ -201,6 +201,10 @@ class Unsigned:
     """Unix seconds."""
 
 
+WEB = ("http://", "https://")
+"""How a web address begins."""
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """A provider: where it is, how it is spoken to, and the four transforms."""
@@ -232,3 +236,8 @@ class Provider:
     sign: Callable[[Unsigned, Mapping[str, str]], Mapping[str, str]] | None = None
     """Signed headers of a request, made from the environment's credentials where there is no key
     in `key_variable`. Raises RequestError, with status 401, that names what is missing."""
+
+    fetches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Kinds of content part that this provider wants as data where OpenAI would take an address,
+    each with the beginnings of such addresses. What is there is fetched outside, so that
+    `build_request` finds a data URL in its place."""

@@ -1,11 +1,13 @@
 """Moonshot's Kimi, at `api.moonshot.ai/v1`; in China `.cn`; the coding plan has a base of its own.
 
 While a model thinks, a call in the history must have its `reasoning_content`, and an empty one
-counts as missing: a space stands for what got lost.
+counts as missing: a space stands for what got lost. Images are taken as data alone.
 
-Source: Kimi API reference, "Create Chat Completion" (2026-07); earendil-works/pi#4178.
+Source: Kimi API reference, "Create Chat Completion" (2026-07), and its guide to vision;
+earendil-works/pi#4178; HeyPuter/puter#2931.
 """
 
+from transforms.contract import WEB
 from transforms.openai import openai_format
 from transforms.openai.quirks import (
     LOW_TO_MAX,
@@ -22,6 +24,7 @@ PROVIDER = openai_format(
     "moonshot",
     "https://api.moonshot.ai",
     "MOONSHOT_API_KEY",
+    fetches={"image_url": WEB},
     quirks=Quirks(
         dropped=(OPENAI_ALONE - {"prompt_cache_key", "safety_identifier"})
         | {"seed", "logit_bias", "logprobs", "top_logprobs", "user", "parallel_tool_calls"},

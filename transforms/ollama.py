@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from transforms.chat_request import content_parts, present
-from transforms.contract import JSON, Call, ErrorAnswer, Event, Provider, ProviderRequest
+from transforms.contract import JSON, WEB, Call, ErrorAnswer, Event, Provider, ProviderRequest
 from transforms.errors import RequestError, ResponseError, error_for_status, unreadable_error
 from transforms.framing import NDJSONDecoder, parse_event
 from transforms.json_text import dumps, loads
@@ -572,4 +572,5 @@ PROVIDER = Provider(
     parse_error=parse_error,
     open_stream=MessageStream,
     key_required=False,
+    fetches={"image_url": WEB},
 )

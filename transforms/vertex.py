@@ -7,7 +7,7 @@ mode lies at `@https://aiplatform.googleapis.com/v1/publishers/google` and takes
 Source: Vertex AI reference, v1beta1, `projects.locations.publishers.models` (2026-09).
 """
 
-from transforms.contract import Provider
+from transforms.contract import WEB, Provider
 from transforms.gemini.errors import parse_error
 from transforms.gemini.express import TOKEN_VARIABLE, add_key
 from transforms.gemini.framing import AnswerDecoder
@@ -25,4 +25,5 @@ PROVIDER = Provider(
     parse_error=parse_error,
     open_stream=AnswerStream,
     sign=add_key,
+    fetches={"file": WEB},
 )

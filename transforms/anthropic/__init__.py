@@ -10,7 +10,7 @@ Source: Messages API reference and the types of the anthropic SDK (2026-09).
 from transforms.anthropic.request import build_request
 from transforms.anthropic.response import parse_error, parse_response
 from transforms.anthropic.stream import MessageStream
-from transforms.contract import Auth, Provider
+from transforms.contract import WEB, Auth, Provider
 from transforms.framing import SSEDecoder
 
 PROVIDER = Provider(
@@ -23,4 +23,5 @@ PROVIDER = Provider(
     parse_error=parse_error,
     open_stream=MessageStream,
     auth=Auth("x-api-key", ""),
+    fetches={"image_url": ("http://",), "file": WEB},
 )

@@ -13,7 +13,7 @@ from transforms.bedrock.request import build_request
 from transforms.bedrock.response import parse_error, parse_response
 from transforms.bedrock.signing import BEARER_VARIABLE, sign
 from transforms.bedrock.stream import ConverseStream
-from transforms.contract import Provider
+from transforms.contract import WEB, Provider
 from transforms.framing import EventStreamDecoder
 
 PROVIDER = Provider(
@@ -26,4 +26,5 @@ PROVIDER = Provider(
     parse_error=parse_error,
     open_stream=ConverseStream,
     sign=sign,
+    fetches={"image_url": WEB, "file": WEB},
 )

@@ -8,7 +8,7 @@ format at another address, with a token or, in express mode, with the key that `
 Source: Gemini API reference, v1beta, and the types of the google-genai SDK 3.4 (2026-09).
 """
 
-from transforms.contract import Auth, Provider
+from transforms.contract import WEB, Auth, Provider
 from transforms.gemini.errors import parse_error
 from transforms.gemini.framing import AnswerDecoder
 from transforms.gemini.request import build_request
@@ -25,4 +25,5 @@ PROVIDER = Provider(
     parse_error=parse_error,
     open_stream=AnswerStream,
     auth=Auth("x-goog-api-key", ""),
+    fetches={"file": WEB},
 )

@@ -10,7 +10,7 @@ Source: OpenAI API reference, "Chat Completions" (2026-09); types of the openai 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from transforms.contract import Auth, Call, Provider, ProviderRequest
@@ -49,6 +49,7 @@ def openai_format(
     build_request: Callable[[Call], ProviderRequest] | None = None,
     key_required: bool = True,
     auth: Auth = _BEARER,
+    fetches: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Provider:
     """A host that speaks OpenAI chat completions below `base_url`, with these quirks."""
     return Provider(
@@ -62,6 +63,7 @@ def openai_format(
         open_stream=partial(ChunkStream, quirks=quirks),
         auth=auth,
         key_required=key_required,
+        fetches=fetches or {},
     )
 
 
