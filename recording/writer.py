@@ -31,6 +31,7 @@ from peewee import (
 
 from models import NewerDatabaseError
 from recording.database import RecordDatabase
+from recording.parts import PartStore
 from recording.rare_log import RareLog
 from recording.retention import Retention
 from recording.rows import RequestRow, Row, mark_interrupted, write_row
@@ -82,6 +83,7 @@ class Writer:
     def __init__(self, store: RecordDatabase, retention: Retention) -> None:
         self._store = store
         self._retention = retention
+        self._parts = PartStore()
         self._spill = Spill(store.spill_path)
         self._entries: deque[Entry] = deque()
         self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -187,7 +189,7 @@ class Writer:
             if idle and self._unchecked:
                 self._unchecked = False
                 self._store.checkpoint()
-            self._retention.step(self._store.database, idle=idle)
+            self._retention.step(self._store.database, self._parts, idle=idle)
         except TROUBLE as exc:
             self._note_trouble(exc)
 
@@ -250,8 +252,9 @@ class Writer:
         try:
             with database.atomic():
                 for row in rows:
-                    write_row(database, row)
+                    write_row(database, row, self._parts)
         except REFUSAL:
+            self._parts.forget()
             return False
         return True
 
@@ -259,16 +262,26 @@ class Writer:
         database = self._store.database
         with database.atomic():
             for row in rows:
-                try:
-                    with database.savepoint():
-                        write_row(database, row)
-                except REFUSAL as exc:
+                # A part may have gone between being found and being used: another instance
+                # cleans up. Then it is written anew.
+                refused = self._refusal(row) and self._refusal(row)
+                if refused:
                     self._refusal_log.warning(
                         "The database refused the %s of %s: %s",
                         "request" if isinstance(row, RequestRow) else "answer",
                         row.request_id,
-                        type(exc).__name__,
+                        type(refused).__name__,
                     )
+
+    def _refusal(self, row: Row) -> Exception | None:
+        """Why the database refused a row; None once it is written."""
+        try:
+            with self._store.database.savepoint():
+                write_row(self._store.database, row, self._parts)
+        except REFUSAL as exc:
+            self._parts.forget()
+            return exc
+        return None
 
     def _catch_up(self) -> None:
         """Writes the next rows of the spill file; at its end all is in order again."""
@@ -300,6 +313,7 @@ class Writer:
 
     def _note_trouble(self, exc: Exception) -> None:
         self._in_trouble = self._reopen = True
+        self._parts.forget()
         self._retry_at = time.monotonic() + RETRY_S
         self._trouble_log.warning(
             "The database cannot be written (%s: %s); %d rows wait in %s",
