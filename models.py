@@ -38,8 +38,6 @@ class Cursor(Protocol):
     """What a statement gave, as far as it is used here (PEP 249)."""
 
     rowcount: int
-    lastrowid: Any
-    """SQLite's number of the row that was inserted last."""
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The next row."""

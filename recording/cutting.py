@@ -52,14 +52,32 @@ Segment = list[bytes]
 
 def cut(body: bytes) -> list[Segment]:
     """The segments of a body, whose elements joined are the body."""
-    for text in (body, _SURROGATE.sub(rb"\\u0", body)):
-        # A reader that refuses lone surrogates sees others in their place, of the same length.
-        cutter = _Cutter(body, text)
-        try:
-            return cutter.cut()
-        except _UNREADABLE:
-            continue
-    return [[body]]
+    try:
+        return _Cutter(body, body).cut()
+    except _UNREADABLE:
+        pass
+    try:
+        # The reader refuses lone surrogates: it sees others in their place, of the same length.
+        return _Cutter(body, _SURROGATE.sub(rb"\\u0", body)).cut()
+    except _UNREADABLE:
+        return [[body]]
+
+
+def cut_rest(head: bytes, position: int, rest: bytes) -> list[Segment] | None:
+    """The segments of a body from whose conversation some elements were left out.
+
+    `head` is all before the conversation, which is the segment at `position`; `rest` is all after
+    an element of it, comma and all. None where that segment does not begin with the rest.
+    """
+    body = head + rest
+    # Where no system prompt stands before, the first element has no comma.
+    text = head + b" " + rest[1:] if head.endswith(b"[") else body
+    try:
+        segments = _Cutter(body, text, resumed=len(head)).cut()
+    except _UNREADABLE:
+        return None
+    before = sum(len(element) for segment in segments[:position] for element in segment)
+    return segments if before == len(head) and position < len(segments) else None
 
 
 def cut_strings(element: bytes) -> list[bytes]:
@@ -80,9 +98,11 @@ def cut_strings(element: bytes) -> list[bytes]:
 class _Cutter:
     """Walks through one body; `text` is the same, letter for letter, for the reader."""
 
-    def __init__(self, body: bytes, text: bytes) -> None:
+    def __init__(self, body: bytes, text: bytes, resumed: int = -1) -> None:
         self._body = body
         self._text = text
+        self._resumed = resumed
+        """Where the conversation goes on, whatever its length and whoever speaks."""
         self._segments: list[Segment] = []
         self._segment: Segment = []
         self._done = 0
@@ -127,7 +147,7 @@ class _Cutter:
             if name is None or not self._text.startswith(member, name.end()):
                 raise msgspec.DecodeError("a name comes twice")
             position = name.end()
-            if len(member) >= LONG:
+            if len(member) >= LONG or position <= self._resumed < position + len(member):
                 self._value(position, member, depth + 1)
             position += len(member)
 
@@ -137,8 +157,9 @@ class _Cutter:
         for raw in _elements(value):
             element = memoryview(raw)
             gap = _GAP.match(self._text, position)
+            resumed = position == self._resumed
             position = (gap.end() if gap else position) + len(element)
-            if opening and not _is_system(element):
+            if opening and (resumed or not _is_system(element)):
                 self._close()
                 opening = False
             self._element(position)

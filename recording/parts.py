@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Generic, TypeVar
 
 from peewee import Database, PostgresqlDatabase
 
 from models import PANELS, execute
-from recording.cutting import LONG, cut, cut_strings
+from recording.cutting import LONG, Segment, cut, cut_rest, cut_strings
+from recording.histories import Histories, Known
 
 _REMEMBERED = 50_000
 """Entries of each generation of a memory; a 400 KB conversation has about a thousand."""
@@ -24,7 +26,11 @@ _AT_ONCE = 200
 _ROOT = 0
 
 _FIND_NODE = "SELECT id FROM chains WHERE parent_id = ? AND part_id = ?"
-_INSERT_NODE = "INSERT INTO chains (parent_id, part_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_INSERT_NODE = (
+    "INSERT INTO chains (id, parent_id, part_id) VALUES (?, ?, ?) "
+    "ON CONFLICT (parent_id, part_id) DO NOTHING"
+)
+_UNLESS_THERE = "ON CONFLICT (digest) DO NOTHING"
 _INSERT_SEGMENT = "INSERT INTO segments (request_id, panel, position, node_id) VALUES (?, ?, ?, ?)"
 _DELETE_SEGMENTS = "DELETE FROM segments WHERE request_id = ? AND panel = ?"
 
@@ -35,6 +41,7 @@ class PartStore:
     """Writes long bodies; belongs to one thread and one database."""
 
     def __init__(self) -> None:
+        self._histories = Histories()
         self._parts: _Memory[bytes] = _Memory()
         """The number of a part by its digest."""
         self._nodes: _Memory[tuple[int, bytes]] = _Memory()
@@ -44,11 +51,13 @@ class PartStore:
         """Forgets all numbers: the transaction that gave some of them was undone."""
         self._parts.clear()
         self._nodes.clear()
+        self._histories.clear()
 
     def removed(self, nodes: Iterable[int], parts: Iterable[int]) -> None:
         """Forgets the numbers of what is in the database no longer."""
-        self._nodes.remove(nodes)
         self._parts.remove(parts)
+        if not self._nodes.remove(nodes):
+            self._histories.clear()
 
     def is_long(self, body: str | None) -> bool:
         """Whether a body is kept in parts."""
@@ -61,9 +70,24 @@ class PartStore:
             peewee.IntegrityError: a number that was remembered is there no longer.
             peewee.DatabaseError: the database cannot be written.
         """
-        for position, segment in enumerate(cut(body.encode())):
-            node = self._chain(database, segment)
-            execute(database, _INSERT_SEGMENT, (request, PANELS[panel], position, node))
+        known, segments = self._cut(panel, body)
+        nodes = []
+        for position, segment in enumerate(segments):
+            goes_on = known is not None and position == known.history.segment
+            first = known.node if known is not None and goes_on else _ROOT
+            nodes.append(self._chain(database, first, segment))
+            execute(database, _INSERT_SEGMENT, (request, PANELS[panel], position, nodes[-1][-1]))
+        self._histories.remember(panel, body, segments, nodes, known)
+
+    def _cut(self, panel: str, body: str) -> tuple[Known | None, list[Segment]]:
+        """The segments of a body, without what is known."""
+        known = self._histories.find(panel, body)
+        if known is not None and not self._nodes.is_removed(known.node):
+            history, rest = known.history, body[known.end :].encode()
+            segments = cut_rest(history.head, history.segment, rest)
+            if segments is not None:
+                return known, segments
+        return None, cut(body.encode())
 
     def erase(self, database: Database, request: int, panel: str) -> None:
         """Removes what is written of a body.
@@ -73,46 +97,28 @@ class PartStore:
         """
         execute(database, _DELETE_SEGMENTS, (request, PANELS[panel]))
 
-    def _chain(self, database: Database, segment: Sequence[bytes]) -> int:
-        """The node after the last element."""
-        node = _ROOT
+    def _chain(self, database: Database, node: int, segment: Sequence[bytes]) -> list[int]:
+        """The nodes after each element of a segment that goes on from a node."""
+        nodes: list[int] = []
         for position, element in enumerate(segment):
             known = self._nodes.get((node, _digest(element)))
             if known is None:
-                return self._longer_chain(database, node, segment[position:])
+                return nodes + self._longer_chain(database, node, segment[position:])
             node = known
-        return node
+            nodes.append(node)
+        return nodes
 
-    def _longer_chain(self, database: Database, node: int, elements: Sequence[bytes]) -> int:
+    def _longer_chain(self, database: Database, node: int, elements: Sequence[bytes]) -> list[int]:
         cuts = [cut_strings(element) for element in elements]
-        numbers = iter(self._numbers(database, [piece for pieces in cuts for piece in pieces]))
-        is_new = False
+        parts = self._numbers(database, [piece for pieces in cuts for piece in pieces])
+        every = iter(_nodes(database, node, parts))
+        nodes = []
         for element, pieces in zip(elements, cuts, strict=True):
-            before = node
-            for _ in pieces:
-                node, is_new = self._node(database, node, next(numbers), is_new)
-            self._nodes.put((before, _digest(element)), node)
-        return node
-
-    def _node(
-        self, database: Database, parent: int, part: int, parent_is_new: bool
-    ) -> tuple[int, bool]:
-        """The node of a part after another, and whether it is new: then so are all after it."""
-        if not parent_is_new:
-            found = execute(database, _FIND_NODE, (parent, part)).fetchone()
-            if found is not None:
-                return found[0], False
-        if isinstance(database, PostgresqlDatabase):
-            row = execute(database, _INSERT_NODE + " RETURNING id", (parent, part)).fetchone()
-        else:
-            cursor = execute(database, _INSERT_NODE, (parent, part))
-            row = (cursor.lastrowid,) if cursor.rowcount == 1 else None
-        if row is not None:
-            return row[0], True
-        # Another instance was quicker.
-        row = execute(database, _FIND_NODE, (parent, part)).fetchone()
-        assert row is not None
-        return row[0], False
+            *_, last = islice(every, len(pieces))
+            self._nodes.put((node, _digest(element)), last)
+            node = last
+            nodes.append(node)
+        return nodes
 
     def _numbers(self, database: Database, pieces: Sequence[bytes]) -> list[int]:
         """The numbers of the pieces' parts, which are written where there are none."""
@@ -159,14 +165,58 @@ class _Memory(Generic[Key]):
             self._old, self._new = self._new, {}
         self._new[key] = number
 
-    def remove(self, numbers: Iterable[int]) -> None:
-        """Databases never give a number twice; those that are gone only have to be noted."""
+    def is_removed(self, number: int) -> bool:
+        return number in self._removed
+
+    def remove(self, numbers: Iterable[int]) -> bool:
+        """Notes what is gone, since no number is given twice; whether it is still noted."""
         self._removed.update(numbers)
-        if len(self._removed) > _REMEMBERED:
-            self.clear()
+        if len(self._removed) <= _REMEMBERED:
+            return True
+        self.clear()
+        return False
 
     def clear(self) -> None:
         self._new, self._old, self._removed = {}, {}, set()
+
+
+def _nodes(database: Database, node: int, parts: Sequence[int]) -> list[int]:
+    """The nodes of parts that follow a node; what is not yet there is written."""
+    nodes: list[int] = []
+    for part in parts:
+        found = execute(database, _FIND_NODE, (node, part)).fetchone()
+        if found is None:
+            break
+        node = found[0]
+        nodes.append(node)
+    new = parts[len(nodes) :]
+    if not new:
+        return nodes
+    numbers = _new_numbers(database, len(new))
+    if not execute(database, _INSERT_NODE, (numbers[0], node, new[0])).rowcount:
+        # Another instance was quicker.
+        return nodes + _nodes(database, node, new)
+    rows = [*zip(numbers[1:], numbers, new[1:], strict=False)]
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        # After a node that nobody else knows yet, nobody else writes one.
+        sql = f"INSERT INTO chains (id, parent_id, part_id) VALUES {_values(3, len(some))}"
+        execute(database, sql, [each for row in some for each in row])
+    return [*nodes, *numbers]
+
+
+def _new_numbers(database: Database, count: int) -> list[int]:
+    """Numbers that no node ever had."""
+    if isinstance(database, PostgresqlDatabase):
+        sql = "SELECT nextval('chains_id_seq') FROM generate_series(1, ?)"
+        return sorted(number for (number,) in execute(database, sql, (count,)).fetchall())
+    row = execute(database, "SELECT seq FROM sqlite_sequence WHERE name = 'chains'").fetchone()
+    last = row[0] if row is not None else 0
+    return [*range(last + 1, last + 1 + count)]
+
+
+def _values(columns: int, rows: int) -> str:
+    return ", ".join([f"({', '.join('?' * columns)})"] * rows)
 
 
 def _digest(text: bytes) -> bytes:
@@ -188,8 +238,5 @@ def _write_parts(database: Database, pieces: dict[bytes, bytes]) -> None:
     rows = sorted(pieces.items())
     for start in range(0, len(rows), _AT_ONCE):
         some = rows[start : start + _AT_ONCE]
-        sql = (
-            f"INSERT INTO parts (digest, body) VALUES {', '.join(['(?, ?)'] * len(some))} "
-            "ON CONFLICT (digest) DO NOTHING"
-        )
+        sql = f"INSERT INTO parts (digest, body) VALUES {_values(2, len(some))} " + _UNLESS_THERE
         execute(database, sql, [each for digest, text in some for each in (digest, text.decode())])
