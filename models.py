@@ -305,6 +305,16 @@ class Loose(Model):
         table_name = "loose"
 
 
+class Unread(Model):
+    """A text that is not yet in the index of what was said."""
+
+    id = BigIntegerField(primary_key=True)
+    """A part's; or twice a request's, below zero, and for its answer one less."""
+
+    class Meta:
+        table_name = "unread"
+
+
 class Exchange(Model):
     """One request with its response and its session: a row of the view, to be read only.
 
@@ -363,7 +373,7 @@ class Exchange(Model):
 
 TABLES: tuple[type[Model], ...] = (
     *(Session, Request, Response, Turn, Piece, State, StateKey),
-    *(Part, Node, Segment, Loose),
+    *(Part, Node, Segment, Loose, Unread),
 )
 MODELS: tuple[type[Model], ...] = (*TABLES, Exchange)
 
@@ -459,6 +469,10 @@ CREATE TABLE segments (
     PRIMARY KEY (request_id, panel, position)) {no_number};
 CREATE INDEX segments_node_id ON segments (node_id);
 CREATE TABLE loose (node_id {number} NOT NULL PRIMARY KEY);
+CREATE TABLE unread (id {number} NOT NULL PRIMARY KEY);
+INSERT INTO unread (id) SELECT -2 * id FROM requests WHERE openai_request IS NOT NULL;
+INSERT INTO unread (id) SELECT -2 * request_id - 1 FROM responses
+    WHERE state <> 'streaming' AND openai_response IS NOT NULL;
 DROP VIEW exchanges;
 CREATE VIEW exchanges AS SELECT
     q.id, q.session_id, q.request_id, q.parent_id AS request_parent_id,
@@ -478,32 +492,79 @@ CREATE VIEW exchanges AS SELECT
     JOIN sessions s ON s.id = q.session_id
     LEFT JOIN responses a ON a.request_id = q.id;
 """
-_M003_TRIGGER = {
-    True: (
-        "CREATE FUNCTION loosen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "INSERT INTO loose (node_id) VALUES (OLD.node_id) ON CONFLICT DO NOTHING; "
-        "RETURN NULL; END $$",
-        "CREATE TRIGGER segments_loosen AFTER DELETE ON segments "
-        "FOR EACH ROW EXECUTE FUNCTION loosen()",
+# A text that is to be indexed has its number in `unread`: a part its own, a request's body that is
+# in the row twice the request's below zero, an answer's one less. An index without the texts has
+# to be told by SQLite what it is to forget: `unsaid`.
+_M003_SQLITE = (
+    "CREATE VIRTUAL TABLE said USING fts5 (words, content = '')",
+    "CREATE TABLE unsaid (id INTEGER NOT NULL, body TEXT NOT NULL)",
+    # Not `OR IGNORE`: in a trigger it gives way to what the statement says that fires it.
+    "CREATE TRIGGER segments_loosen AFTER DELETE ON segments FOR EACH ROW BEGIN "
+    "INSERT INTO loose (node_id) SELECT OLD.node_id "
+    "WHERE NOT EXISTS (SELECT 1 FROM loose WHERE node_id = OLD.node_id); END",
+    "CREATE TRIGGER requests_unread AFTER INSERT ON requests FOR EACH ROW "
+    "WHEN NEW.openai_request IS NOT NULL BEGIN "
+    "INSERT INTO unread (id) SELECT -2 * NEW.id "
+    "WHERE NOT EXISTS (SELECT 1 FROM unread WHERE id = -2 * NEW.id); END",
+    *(
+        f"CREATE TRIGGER responses_unread_{event.lower()} AFTER {event} ON responses "
+        "FOR EACH ROW WHEN NEW.state <> 'streaming' AND NEW.openai_response IS NOT NULL BEGIN "
+        "INSERT INTO unread (id) SELECT -2 * NEW.request_id - 1 "
+        "WHERE NOT EXISTS (SELECT 1 FROM unread WHERE id = -2 * NEW.request_id - 1); END"
+        for event in ("INSERT", "UPDATE")
     ),
-    False: (
-        "CREATE TRIGGER segments_loosen AFTER DELETE ON segments FOR EACH ROW BEGIN "
-        "INSERT OR IGNORE INTO loose (node_id) VALUES (OLD.node_id); END",
+    "CREATE TRIGGER parts_unsaid AFTER DELETE ON parts FOR EACH ROW BEGIN "
+    "INSERT INTO unsaid (id, body) VALUES (OLD.id, OLD.body); END",
+    "CREATE TRIGGER requests_unsaid AFTER DELETE ON requests FOR EACH ROW "
+    "WHEN OLD.openai_request IS NOT NULL BEGIN "
+    "INSERT INTO unsaid (id, body) VALUES (-2 * OLD.id, OLD.openai_request); END",
+    *(
+        f"CREATE TRIGGER responses_unsaid_{event.lower()} AFTER {event} ON responses "
+        "FOR EACH ROW WHEN OLD.state <> 'streaming' AND OLD.openai_response IS NOT NULL BEGIN "
+        "INSERT INTO unsaid (id, body) "
+        "VALUES (-2 * OLD.request_id - 1, OLD.openai_response); END"
+        for event in ("UPDATE", "DELETE")
     ),
-}
+)
+_M003_POSTGRESQL = (
+    "CREATE TABLE said (id BIGINT NOT NULL PRIMARY KEY, words tsvector NOT NULL)",
+    "CREATE INDEX said_words ON said USING gin (words)",
+    "CREATE FUNCTION loosen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "INSERT INTO loose (node_id) VALUES (OLD.node_id) ON CONFLICT DO NOTHING; "
+    "RETURN NULL; END $$",
+    "CREATE TRIGGER segments_loosen AFTER DELETE ON segments "
+    "FOR EACH ROW EXECUTE FUNCTION loosen()",
+    "CREATE FUNCTION unsay_part() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "DELETE FROM said WHERE id = OLD.id; RETURN NULL; END $$",
+    "CREATE TRIGGER parts_unsaid AFTER DELETE ON parts FOR EACH ROW EXECUTE FUNCTION unsay_part()",
+    "CREATE FUNCTION unsay_bodies() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "DELETE FROM said WHERE id IN (-2 * OLD.id, -2 * OLD.id - 1); RETURN NULL; END $$",
+    "CREATE TRIGGER requests_unsaid AFTER DELETE ON requests "
+    "FOR EACH ROW EXECUTE FUNCTION unsay_bodies()",
+    "CREATE FUNCTION read_request() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "INSERT INTO unread (id) VALUES (-2 * NEW.id) ON CONFLICT DO NOTHING; RETURN NULL; END $$",
+    "CREATE TRIGGER requests_unread AFTER INSERT ON requests FOR EACH ROW "
+    "WHEN (NEW.openai_request IS NOT NULL) EXECUTE FUNCTION read_request()",
+    "CREATE FUNCTION read_response() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "INSERT INTO unread (id) VALUES (-2 * NEW.request_id - 1) ON CONFLICT DO NOTHING; "
+    "RETURN NULL; END $$",
+    "CREATE TRIGGER responses_unread AFTER INSERT OR UPDATE ON responses FOR EACH ROW "
+    "WHEN (NEW.state <> 'streaming') EXECUTE FUNCTION read_response()",
+)
 
 
 def m003_parts(database: Database) -> None:
-    """Long bodies in parts that are kept once."""
-    names = {"joined": _joined(database)}
-    bodies = {
-        name: whole_text("q.id", str(panel)).format(**names) for name, panel in PANELS.items()
-    }
-    _execute_all(database, _M003, **bodies)
-    for statement in _M003_TRIGGER[isinstance(database, PostgresqlDatabase)]:
-        execute(database, statement)
+    """Long bodies in parts that are kept once, and an index of what was said."""
+    joined = _joined(database)
+    bodies = {name: whole_text("q.id", str(panel)) for name, panel in PANELS.items()}
+    _execute_all(
+        database, _M003, **{name: sql.format(joined=joined) for name, sql in bodies.items()}
+    )
     execute(database, "INSERT INTO parts (id, digest, body) VALUES (0, ?, '')", (b"",))
     execute(database, "INSERT INTO chains (id, parent_id, part_id) VALUES (0, 0, 0)")
+    postgres = isinstance(database, PostgresqlDatabase)
+    for statement in _M003_POSTGRESQL if postgres else _M003_SQLITE:
+        execute(database, statement)
 
 
 def _execute_all(database: Database, script: str, **others: str) -> None:

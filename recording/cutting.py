@@ -46,8 +46,15 @@ _spoken = msgspec.json.Decoder(_Spoken).decode
 
 _UNREADABLE = (msgspec.DecodeError, RecursionError)
 
-Segment = list[bytes]
-"""The elements of a stretch of a body."""
+_UNSAID = frozenset({"tools", "functions", "tool_config", "toolConfig"})
+"""Members that hold what may be called, and nothing that anybody says."""
+
+
+class Segment(list[bytes]):
+    """The elements of a stretch of a body."""
+
+    said = True
+    """Whether they are worth being searched."""
 
 
 def cut(body: bytes) -> list[Segment]:
@@ -60,7 +67,7 @@ def cut(body: bytes) -> list[Segment]:
         # The reader refuses lone surrogates: it sees others in their place, of the same length.
         return _Cutter(body, _SURROGATE.sub(rb"\\u0", body)).cut()
     except _UNREADABLE:
-        return [[body]]
+        return [Segment([body])]
 
 
 def cut_rest(head: bytes, position: int, rest: bytes) -> list[Segment] | None:
@@ -104,7 +111,7 @@ class _Cutter:
         self._resumed = resumed
         """Where the conversation goes on, whatever its length and whoever speaks."""
         self._segments: list[Segment] = []
-        self._segment: Segment = []
+        self._segment = Segment()
         self._done = 0
 
     def cut(self) -> list[Segment]:
@@ -124,7 +131,7 @@ class _Cutter:
     def _close(self) -> None:
         if self._segment:
             self._segments.append(self._segment)
-            self._segment = []
+            self._segment = Segment()
 
     def _value(self, start: int, value: memoryview, depth: int) -> None:
         kind = bytes(value[:1])
@@ -140,7 +147,7 @@ class _Cutter:
 
     def _object(self, start: int, value: memoryview, depth: int) -> None:
         position = start + 1
-        for raw in _members(value).values():
+        for key, raw in _members(value).items():
             member = memoryview(raw)
             name = _MEMBER.match(self._text, position)
             # A name that comes twice is read once: then nothing is where it should be.
@@ -148,7 +155,10 @@ class _Cutter:
                 raise msgspec.DecodeError("a name comes twice")
             position = name.end()
             if len(member) >= LONG or position <= self._resumed < position + len(member):
+                first = len(self._segments) + 1
                 self._value(position, member, depth + 1)
+                for segment in self._segments[first:] if key in _UNSAID else ():
+                    segment.said = False
             position += len(member)
 
     def _array(self, start: int, value: memoryview) -> None:

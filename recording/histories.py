@@ -76,7 +76,7 @@ class Histories:
         for history in self._histories[panel]:
             elements = bisect_right(history.ends, common_start(body, history.body))
             # After the last element of a list there is no comma.
-            while elements and body[history.ends[elements - 1]] != ",":
+            while elements and not body.startswith(",", history.ends[elements - 1]):
                 elements -= 1
             if elements and (best is None or history.ends[elements - 1] > best.end):
                 best = Known(history, elements)

@@ -25,6 +25,9 @@ _AT_ONCE = 200
 
 _ROOT = 0
 
+_SEARCHED = ("openai_request", "openai_response")
+"""The provider's bodies say the same."""
+
 _FIND_NODE = "SELECT id FROM chains WHERE parent_id = ? AND part_id = ?"
 _INSERT_NODE = (
     "INSERT INTO chains (id, parent_id, part_id) VALUES (?, ?, ?) "
@@ -71,11 +74,12 @@ class PartStore:
             peewee.DatabaseError: the database cannot be written.
         """
         known, segments = self._cut(panel, body)
+        searched = panel in _SEARCHED
         nodes = []
         for position, segment in enumerate(segments):
             goes_on = known is not None and position == known.history.segment
             first = known.node if known is not None and goes_on else _ROOT
-            nodes.append(self._chain(database, first, segment))
+            nodes.append(self._chain(database, first, segment, searched and segment.said))
             execute(database, _INSERT_SEGMENT, (request, PANELS[panel], position, nodes[-1][-1]))
         self._histories.remember(panel, body, segments, nodes, known)
 
@@ -97,20 +101,23 @@ class PartStore:
         """
         execute(database, _DELETE_SEGMENTS, (request, PANELS[panel]))
 
-    def _chain(self, database: Database, node: int, segment: Sequence[bytes]) -> list[int]:
+    def _chain(self, database: Database, node: int, segment: Segment, said: bool) -> list[int]:
         """The nodes after each element of a segment that goes on from a node."""
         nodes: list[int] = []
         for position, element in enumerate(segment):
             known = self._nodes.get((node, _digest(element)))
             if known is None:
-                return nodes + self._longer_chain(database, node, segment[position:])
+                rest = segment[position:]
+                return nodes + self._longer_chain(database, node, rest, said)
             node = known
             nodes.append(node)
         return nodes
 
-    def _longer_chain(self, database: Database, node: int, elements: Sequence[bytes]) -> list[int]:
+    def _longer_chain(
+        self, database: Database, node: int, elements: Sequence[bytes], said: bool
+    ) -> list[int]:
         cuts = [cut_strings(element) for element in elements]
-        parts = self._numbers(database, [piece for pieces in cuts for piece in pieces])
+        parts = self._numbers(database, [piece for pieces in cuts for piece in pieces], said)
         every = iter(_nodes(database, node, parts))
         nodes = []
         for element, pieces in zip(elements, cuts, strict=True):
@@ -120,7 +127,7 @@ class PartStore:
             nodes.append(node)
         return nodes
 
-    def _numbers(self, database: Database, pieces: Sequence[bytes]) -> list[int]:
+    def _numbers(self, database: Database, pieces: Sequence[bytes], said: bool) -> list[int]:
         """The numbers of the pieces' parts, which are written where there are none."""
         digests = [_digest(piece) for piece in pieces]
         known = {digest: self._parts.get(digest) for digest in digests}
@@ -131,10 +138,12 @@ class PartStore:
         }
         if missing:
             known |= _find_parts(database, list(missing))
-            _write_parts(
-                database, {digest: missing[digest] for digest in missing if known[digest] is None}
-            )
-            known |= _find_parts(database, [each for each in missing if known[each] is None])
+            new = [digest for digest in missing if known[digest] is None]
+            _write_parts(database, {digest: missing[digest] for digest in new})
+            written = _find_parts(database, new)
+            known |= written
+            if said:
+                _note_unread(database, [number for number in written.values() if number])
         numbers = []
         for digest in digests:
             number = known[digest]
@@ -178,6 +187,13 @@ class _Memory(Generic[Key]):
 
     def clear(self) -> None:
         self._new, self._old, self._removed = {}, {}, set()
+
+
+def _note_unread(database: Database, numbers: Sequence[int]) -> None:
+    for start in range(0, len(numbers), _AT_ONCE):
+        some = numbers[start : start + _AT_ONCE]
+        sql = f"INSERT INTO unread (id) VALUES {_values(1, len(some))} ON CONFLICT DO NOTHING"
+        execute(database, sql, some)
 
 
 def _nodes(database: Database, node: int, parts: Sequence[int]) -> list[int]:

@@ -8,6 +8,7 @@ from peewee import Database, SqliteDatabase
 
 from models import execute
 from recording.parts import PartStore
+from recording.search import unsay
 from recording.sweeping import sweep
 
 DAY_MS = 86_400_000
@@ -106,7 +107,7 @@ def _sweep(database: Database, parts: PartStore | None) -> bool:
     swept = sweep(database, _SWEEP_S)
     if parts is not None:
         parts.removed(swept.nodes, swept.parts)
-    return swept.looked_at > 0
+    return swept.looked_at > 0 or unsay(database, _SWEEP_S)
 
 
 def used_bytes(database: Database) -> int:

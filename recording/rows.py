@@ -215,7 +215,8 @@ def _long_bodies(row: Row, parts: PartStore) -> dict[str, str]:
     """The bodies that are kept in parts; of an answer, once it grows no longer."""
     if isinstance(row, ResponseRow) and row.state == "streaming":
         return {}
-    bodies = {name: getattr(row, name, None) for name in PANELS}
+    # Those in OpenAI's format first: what they say is indexed.
+    bodies = {name: getattr(row, name, None) for name in sorted(PANELS)}
     return {name: body for name, body in bodies.items() if body and parts.is_long(body)}
 
 

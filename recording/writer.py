@@ -35,6 +35,7 @@ from recording.parts import PartStore
 from recording.rare_log import RareLog
 from recording.retention import Retention
 from recording.rows import RequestRow, Row, mark_interrupted, write_row
+from recording.search import index
 from recording.sessions import conversation
 from recording.spill import Spill
 from transforms.contract import JSON
@@ -51,6 +52,10 @@ LINGER_S = 0.02
 
 IDLE_S = 0.25
 """Without a row, after which there is time for a checkpoint."""
+
+INDEX_S = 0.015
+INDEX_EVERY_S = 1.0
+"""How long indexing what was said may take at once; and how rarely, while rows keep coming."""
 
 LAST_TRY_S = 5.0
 """How long `stop` goes on writing what waits in the spill file."""
@@ -101,6 +106,9 @@ class Writer:
         """Whether the connection may be broken."""
         self._unchecked = False
         """Whether rows were written since the last checkpoint."""
+        self._unindexed = True
+        """Whether texts may wait to be indexed."""
+        self._index_at = 0.0
         self._retry_at = 0.0
         self._trouble_log = RareLog(_logger)
         self._refusal_log = RareLog(_logger)
@@ -190,8 +198,16 @@ class Writer:
                 self._unchecked = False
                 self._store.checkpoint()
             self._retention.step(self._store.database, self._parts, idle=idle)
+            self._index(idle=idle)
         except TROUBLE as exc:
             self._note_trouble(exc)
+
+    def _index(self, *, idle: bool) -> None:
+        """Brings the index of what was said up to date, a little at a time."""
+        now = time.monotonic()
+        if self._unindexed and (idle or now >= self._index_at):
+            self._unindexed = index(self._store.database, INDEX_S)
+            self._index_at = now + INDEX_EVERY_S
 
     def _collect(self) -> list[Entry]:
         """What is queued, once somebody waits for it or has waited long enough."""
@@ -212,12 +228,12 @@ class Writer:
         if self._in_trouble:
             return max(self._retry_at - time.monotonic(), 0.001)
         due = self._retention.due_in()
-        if not self._unchecked:
+        if not (self._unchecked or self._unindexed):
             return due
         return IDLE_S if due is None else min(due, IDLE_S)
 
     def _store_batch(self, batch: Sequence[Entry]) -> None:
-        self._unchecked = True
+        self._unchecked = self._unindexed = True
         rows = [_described(entry) for entry in batch]
         if self._in_trouble or not self._write(rows):
             self._spill.append(rows)

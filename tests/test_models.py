@@ -20,6 +20,7 @@ from models import (
     Session,
     State,
     StateKey,
+    Unread,
     migrate,
 )
 
@@ -50,7 +51,10 @@ def _one_exchange() -> Exchange:
 
 def test_an_empty_database_gets_every_table_of_the_models(database):
     assert migrate(database) == ["m001_initial", "m002_states", "m003_parts"]
-    assert {name for name in database.get_tables() if not name.startswith("sqlite")} == {
+    inner = ("sqlite", "said_")
+    assert {name for name in database.get_tables() if not name.startswith(inner)} == {
+        # The index, and what it is to forget.
+        *("said", "unsaid"),
         "migrations",
         *(table._meta.table_name for table in TABLES),
     }
@@ -145,8 +149,9 @@ def test_what_hangs_on_a_session_goes_with_it(database):
     StateKey.create(provider="anthropic", key="call:1", state_id=state)
     Session.delete().execute()
     counts = {table: table.select().count() for table in TABLES}
-    # The empty part, and the node before all others.
-    assert {table: count for table, count in counts.items() if count} == {Part: 1, Node: 1}
+    left = {table: count for table, count in counts.items() if count}
+    # The empty part, the node before all others, and what indexing finds to be gone.
+    assert left == {Part: 1, Node: 1, Unread: 2}
 
 
 def test_the_view_can_be_asked_with_plain_sql(database, tmp_path):

@@ -100,6 +100,13 @@ def test_the_one_that_shares_most_is_found(short):
     assert (known.elements, known.history.body.endswith('"end of 3"]}')) == (3, True)
 
 
+def test_a_body_that_ends_where_another_goes_on_is_no_continuation(short):
+    kept = Histories()
+    body = "x" * LONG
+    _keep(kept, body)
+    assert kept.find("p", body) is None
+
+
 def test_another_kind_of_body_is_not_asked(short):
     kept = Histories()
     _keep(kept, _remembered(LONG_ONE, LONG_ONE))
