@@ -20,6 +20,7 @@ from peewee import (
     BooleanField,
     CompositeKey,
     Database,
+    FieldAccessor,
     FloatField,
     ForeignKeyField,
     IntegerField,
@@ -56,6 +57,74 @@ def execute(database: Database, sql: str, parameters: Sequence[object] = ()) -> 
     return run(sql.replace("?", database.param), parameters)
 
 
+PANELS = {
+    "openai_request": 1,
+    "provider_request": 2,
+    "provider_response": 3,
+    "openai_response": 4,
+}
+"""The number of each body in `segments`."""
+
+
+def whole_text(request: str, panel: str) -> str:
+    """The SQL expression of a body that is kept in parts; null where it is not.
+
+    `request` is the SQL of the request's number, `panel` that of the body's.
+    """
+    return f"""(
+    WITH RECURSIVE line (position, depth, parent_id, part_id) AS (
+        SELECT g.position, 0, n.parent_id, n.part_id FROM segments g
+        JOIN chains n ON n.id = g.node_id WHERE g.request_id = {request} AND g.panel = {panel}
+        UNION ALL
+        SELECT l.position, l.depth + 1, n.parent_id, n.part_id FROM line l
+        JOIN chains n ON n.id = l.parent_id WHERE l.parent_id <> 0)
+    SELECT {{joined}} FROM (
+        SELECT l.position, l.depth, p.body FROM line l JOIN parts p ON p.id = l.part_id
+        ORDER BY l.position, l.depth DESC) told)"""
+
+
+# SQLite promises the order of what is aggregated only from 3.44 on, by a syntax that earlier
+# versions do not read; all of them keep a subquery's order for an aggregate that can tell.
+_JOINED = {
+    True: "STRING_AGG(body, '' ORDER BY position, depth DESC)",
+    False: "GROUP_CONCAT(body, '')",
+}
+
+
+class _BodyAccessor(FieldAccessor):
+    """Gives a body whole, whether it is in the row or in parts."""
+
+    def __get__(self, instance: Model | None, instance_type: type[Model] | None = None) -> Any:
+        if instance is None:
+            return self.field
+        text = instance.__data__.get(self.name)
+        if text is not None:
+            return text
+        number = instance.__data__.get("request_id" if isinstance(instance, Response) else "id")
+        return None if number is None else read_parts(self.model._meta.database, number, self.name)
+
+
+def read_parts(database: Database, request: int, body: str) -> str | None:
+    """A body that is kept in parts, by its request's number and its column's name.
+
+    Raises:
+        peewee.DatabaseError: the database cannot be read.
+    """
+    sql = "SELECT " + whole_text("?", "?").format(joined=_joined(database))
+    row = execute(database, sql, (request, PANELS[body])).fetchone()
+    return None if row is None else row[0]
+
+
+def _joined(database: Database) -> str:
+    return _JOINED[isinstance(database, PostgresqlDatabase)]
+
+
+class BodyField(TextField):
+    """A body; long ones are null in the row and kept in parts, but read as any other."""
+
+    accessor_class = _BodyAccessor
+
+
 class Session(Model):
     """One conversation, as far as it could be told from the wire."""
 
@@ -82,8 +151,8 @@ class Request(Model):
     request_id = TextField(unique=True)
     parent_id = TextField(null=True, index=True)
     """The `response_id` that this request continues."""
-    openai_request = TextField(null=True)
-    provider_request = TextField(null=True)
+    openai_request = BodyField(null=True)
+    provider_request = BodyField(null=True)
     provider = TextField()
     model = TextField()
     provider_model = TextField()
@@ -112,8 +181,8 @@ class Response(Model):
     )
     session_id = ForeignKeyField(Session, column_name="session_id", on_delete="CASCADE")
     response_id = TextField(unique=True)
-    openai_response = TextField(null=True)
-    provider_response = TextField(null=True)
+    openai_response = BodyField(null=True)
+    provider_response = BodyField(null=True)
     parent_id = TextField(null=True)
     completion_tokens = IntegerField(null=True)
     prompt_tokens = IntegerField(null=True)
@@ -188,6 +257,64 @@ class StateKey(Model):
         primary_key = CompositeKey("provider", "key", "state_id")
 
 
+class Part(Model):
+    """A text of bodies, kept once however often it is said."""
+
+    digest = BlobField(unique=True)
+    """Of its UTF-8."""
+    body = TextField()
+
+    class Meta:
+        table_name = "parts"
+
+
+class Node(Model):
+    """A part after all that came before it: who repeats a history repeats one number.
+
+    Number 0 stands before every first part.
+    """
+
+    parent_id = ForeignKeyField("self", column_name="parent_id")
+    part_id = ForeignKeyField(Part, column_name="part_id")
+
+    class Meta:
+        table_name = "chains"
+        indexes = ((("parent_id", "part_id"), True),)
+
+
+class Segment(Model):
+    """A stretch of a body: the parts of a chain, from its beginning to a node."""
+
+    request_id = ForeignKeyField(Request, column_name="request_id", on_delete="CASCADE")
+    panel = IntegerField()
+    """Which of the four bodies: a number of `PANELS`."""
+    position = IntegerField()
+    node_id = ForeignKeyField(Node, column_name="node_id")
+
+    class Meta:
+        table_name = "segments"
+        primary_key = CompositeKey("request_id", "panel", "position")
+
+
+class Loose(Model):
+    """A node that lost a segment or a successor, to be looked at whether anything needs it."""
+
+    node_id = BigIntegerField(primary_key=True)
+
+    class Meta:
+        table_name = "loose"
+
+
+class Unread(Model):
+    """A text that is not yet in the index of what was said."""
+
+    id = BigIntegerField(primary_key=True)
+    """A part's; or twice a request's, below zero, and for its answer one less."""
+
+    class Meta:
+        table_name = "unread"
+
+
 class Exchange(Model):
     """One request with its response and its session: a row of the view, to be read only.
 
@@ -244,7 +371,10 @@ class Exchange(Model):
         table_name = "exchanges"
 
 
-TABLES: tuple[type[Model], ...] = (Session, Request, Response, Turn, Piece, State, StateKey)
+TABLES: tuple[type[Model], ...] = (
+    *(Session, Request, Response, Turn, Piece, State, StateKey),
+    *(Part, Node, Segment, Loose, Unread),
+)
 MODELS: tuple[type[Model], ...] = (*TABLES, Exchange)
 
 _M001 = """
@@ -324,18 +454,137 @@ def m002_states(database: Database) -> None:
     _execute_all(database, _M002)
 
 
-def _execute_all(database: Database, script: str) -> None:
+# Numbers are never given twice, so that whoever remembers one is right or finds nothing.
+_M003 = """
+CREATE TABLE parts (
+    id {unique_serial}, digest {bytes} NOT NULL UNIQUE, body TEXT NOT NULL);
+CREATE TABLE chains (
+    id {unique_serial}, parent_id BIGINT NOT NULL REFERENCES chains (id),
+    part_id BIGINT NOT NULL REFERENCES parts (id), UNIQUE (parent_id, part_id));
+CREATE INDEX chains_part_id ON chains (part_id);
+CREATE TABLE segments (
+    request_id BIGINT NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
+    panel INTEGER NOT NULL, position INTEGER NOT NULL,
+    node_id BIGINT NOT NULL REFERENCES chains (id),
+    PRIMARY KEY (request_id, panel, position)) {no_number};
+CREATE INDEX segments_node_id ON segments (node_id);
+CREATE TABLE loose (node_id {number} NOT NULL PRIMARY KEY);
+CREATE TABLE unread (id {number} NOT NULL PRIMARY KEY);
+INSERT INTO unread (id) SELECT -2 * id FROM requests WHERE openai_request IS NOT NULL;
+INSERT INTO unread (id) SELECT -2 * request_id - 1 FROM responses
+    WHERE state <> 'streaming' AND openai_response IS NOT NULL;
+DROP VIEW exchanges;
+CREATE VIEW exchanges AS SELECT
+    q.id, q.session_id, q.request_id, q.parent_id AS request_parent_id,
+    COALESCE(q.openai_request, {openai_request}) AS openai_request,
+    COALESCE(q.provider_request, {provider_request}) AS provider_request,
+    q.provider, q.model, q.provider_model, q.upstream_url, q.method, q.path,
+    q.stream, q.dropped, q.client, q.timestamp, q.created_at, a.id AS response_row_id,
+    a.response_id, COALESCE(a.openai_response, {openai_response}) AS openai_response,
+    COALESCE(a.provider_response, {provider_response}) AS provider_response,
+    a.parent_id AS response_parent_id,
+    a.completion_tokens, a.prompt_tokens, a.total_tokens, a.cached_tokens, a.reasoning_tokens,
+    a.cost_usd, a.finish_reason, a.error, a.status_code, a.state, a.duration_ms, a.first_chunk_ms,
+    a.timestamp AS response_timestamp, a.created_at AS response_created_at, s.chat_id,
+    s.parent_id AS session_parent_id, s.first_user_message, s.message_count,
+    s.client AS session_client, s.created_at AS session_created_at, s.last_accessed, s.expires_at
+    FROM requests q
+    JOIN sessions s ON s.id = q.session_id
+    LEFT JOIN responses a ON a.request_id = q.id;
+"""
+# A text that is to be indexed has its number in `unread`: a part its own, a request's body that is
+# in the row twice the request's below zero, an answer's one less. An index without the texts has
+# to be told by SQLite what it is to forget: `unsaid`.
+_M003_SQLITE = (
+    "CREATE VIRTUAL TABLE said USING fts5 (words, content = '')",
+    "CREATE TABLE unsaid (id INTEGER NOT NULL, body TEXT NOT NULL)",
+    # Not `OR IGNORE`: in a trigger it gives way to what the statement says that fires it.
+    "CREATE TRIGGER segments_loosen AFTER DELETE ON segments FOR EACH ROW BEGIN "
+    "INSERT INTO loose (node_id) SELECT OLD.node_id "
+    "WHERE NOT EXISTS (SELECT 1 FROM loose WHERE node_id = OLD.node_id); END",
+    "CREATE TRIGGER requests_unread AFTER INSERT ON requests FOR EACH ROW "
+    "WHEN NEW.openai_request IS NOT NULL BEGIN "
+    "INSERT INTO unread (id) SELECT -2 * NEW.id "
+    "WHERE NOT EXISTS (SELECT 1 FROM unread WHERE id = -2 * NEW.id); END",
+    *(
+        f"CREATE TRIGGER responses_unread_{event.lower()} AFTER {event} ON responses "
+        "FOR EACH ROW WHEN NEW.state <> 'streaming' AND NEW.openai_response IS NOT NULL BEGIN "
+        "INSERT INTO unread (id) SELECT -2 * NEW.request_id - 1 "
+        "WHERE NOT EXISTS (SELECT 1 FROM unread WHERE id = -2 * NEW.request_id - 1); END"
+        for event in ("INSERT", "UPDATE")
+    ),
+    "CREATE TRIGGER parts_unsaid AFTER DELETE ON parts FOR EACH ROW BEGIN "
+    "INSERT INTO unsaid (id, body) VALUES (OLD.id, OLD.body); END",
+    "CREATE TRIGGER requests_unsaid AFTER DELETE ON requests FOR EACH ROW "
+    "WHEN OLD.openai_request IS NOT NULL BEGIN "
+    "INSERT INTO unsaid (id, body) VALUES (-2 * OLD.id, OLD.openai_request); END",
+    *(
+        f"CREATE TRIGGER responses_unsaid_{event.lower()} AFTER {event} ON responses "
+        "FOR EACH ROW WHEN OLD.state <> 'streaming' AND OLD.openai_response IS NOT NULL BEGIN "
+        "INSERT INTO unsaid (id, body) "
+        "VALUES (-2 * OLD.request_id - 1, OLD.openai_response); END"
+        for event in ("UPDATE", "DELETE")
+    ),
+)
+_M003_POSTGRESQL = (
+    "CREATE TABLE said (id BIGINT NOT NULL PRIMARY KEY, words tsvector NOT NULL)",
+    "CREATE INDEX said_words ON said USING gin (words)",
+    "CREATE FUNCTION loosen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "INSERT INTO loose (node_id) VALUES (OLD.node_id) ON CONFLICT DO NOTHING; "
+    "RETURN NULL; END $$",
+    "CREATE TRIGGER segments_loosen AFTER DELETE ON segments "
+    "FOR EACH ROW EXECUTE FUNCTION loosen()",
+    "CREATE FUNCTION unsay_part() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "DELETE FROM said WHERE id = OLD.id; RETURN NULL; END $$",
+    "CREATE TRIGGER parts_unsaid AFTER DELETE ON parts FOR EACH ROW EXECUTE FUNCTION unsay_part()",
+    "CREATE FUNCTION unsay_bodies() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "DELETE FROM said WHERE id IN (-2 * OLD.id, -2 * OLD.id - 1); RETURN NULL; END $$",
+    "CREATE TRIGGER requests_unsaid AFTER DELETE ON requests "
+    "FOR EACH ROW EXECUTE FUNCTION unsay_bodies()",
+    "CREATE FUNCTION read_request() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "INSERT INTO unread (id) VALUES (-2 * NEW.id) ON CONFLICT DO NOTHING; RETURN NULL; END $$",
+    "CREATE TRIGGER requests_unread AFTER INSERT ON requests FOR EACH ROW "
+    "WHEN (NEW.openai_request IS NOT NULL) EXECUTE FUNCTION read_request()",
+    "CREATE FUNCTION read_response() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "INSERT INTO unread (id) VALUES (-2 * NEW.request_id - 1) ON CONFLICT DO NOTHING; "
+    "RETURN NULL; END $$",
+    "CREATE TRIGGER responses_unread AFTER INSERT OR UPDATE ON responses FOR EACH ROW "
+    "WHEN (NEW.state <> 'streaming') EXECUTE FUNCTION read_response()",
+)
+
+
+def m003_parts(database: Database) -> None:
+    """Long bodies in parts that are kept once, and an index of what was said."""
+    joined = _joined(database)
+    bodies = {name: whole_text("q.id", str(panel)) for name, panel in PANELS.items()}
+    _execute_all(
+        database, _M003, **{name: sql.format(joined=joined) for name, sql in bodies.items()}
+    )
+    execute(database, "INSERT INTO parts (id, digest, body) VALUES (0, ?, '')", (b"",))
+    execute(database, "INSERT INTO chains (id, parent_id, part_id) VALUES (0, 0, 0)")
+    postgres = isinstance(database, PostgresqlDatabase)
+    for statement in _M003_POSTGRESQL if postgres else _M003_SQLITE:
+        execute(database, statement)
+
+
+def _execute_all(database: Database, script: str, **others: str) -> None:
     postgres = isinstance(database, PostgresqlDatabase)
     names = {
         "serial": "BIGSERIAL" if postgres else "INTEGER NOT NULL",
+        "unique_serial": (
+            "BIGSERIAL PRIMARY KEY" if postgres else "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"
+        ),
+        "number": "BIGINT" if postgres else "INTEGER",
+        "no_number": "" if postgres else "WITHOUT ROWID",
         "bytes": "BYTEA" if postgres else "BLOB",
+        **others,
     }
     for statement in script.format(**names).split(";"):
         if statement.strip():
             execute(database, statement)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_initial, m002_states)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_initial, m002_states, m003_parts)
 """In order; each is applied once and recorded by its name. Names never change."""
 
 

@@ -15,6 +15,8 @@ Body = bytes | JSON | None
 _LONGEST_ID = 200
 """Characters of a provider's id; PostgreSQL refuses to index much longer ones."""
 
+_BLOCK = 16 << 10
+
 _is_json = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -85,6 +87,14 @@ def answer_id(*answers: JSON) -> str | None:
         if isinstance(given, str) and 0 < len(given) <= _LONGEST_ID:
             return clean_text(given)
     return None
+
+
+def common_start(text: str, other: str) -> int:
+    """How many characters both texts begin with, to whole blocks."""
+    end = 0
+    while end < len(text) and text[end : end + _BLOCK] == other[end : end + _BLOCK]:
+        end += _BLOCK
+    return min(end, len(text))
 
 
 def _reads_as_json(body: bytes) -> bool:

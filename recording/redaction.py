@@ -16,6 +16,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from recording.bodies import common_start
 from transforms import json_text
 
 REDACTED = "[redacted]"
@@ -77,7 +78,6 @@ _PRIVATE_KEY = re.compile(
 _LONG = 64 << 10
 _LONGEST_REMEMBERED = 2 << 20
 _REMEMBERED = 6
-_BLOCK = 16 << 10
 _OVERLAP = 4096
 """Characters, beyond which no key reaches: one may lie across the end of what is known."""
 
@@ -123,7 +123,7 @@ class Redactor:
             return _without_known_shapes(text)
         known, earlier = 0, None
         for clean in self._clean:
-            common = _common_start(text, clean)
+            common = common_start(text, clean)
             if common > known:
                 known, earlier = common, clean
         redacted = _without_known_shapes(text, max(known - _OVERLAP, 0))
@@ -168,11 +168,3 @@ def _without_known_shapes(text: str, start: int = 0) -> str:
     if text.find("PRIVATE KEY-----", start) >= 0:
         text = _PRIVATE_KEY.sub(REDACTED, text)
     return text
-
-
-def _common_start(text: str, other: str) -> int:
-    """How many characters both texts begin with, to whole blocks."""
-    end = 0
-    while end < len(text) and text[end : end + _BLOCK] == other[end : end + _BLOCK]:
-        end += _BLOCK
-    return min(end, len(text))

@@ -7,6 +7,9 @@ import time
 from peewee import Database, SqliteDatabase
 
 from models import execute
+from recording.parts import PartStore
+from recording.search import unsay
+from recording.sweeping import sweep
 
 DAY_MS = 86_400_000
 CHECK_EVERY_S = 60.0
@@ -18,6 +21,7 @@ BUSY_EVERY_S = 1.0
 _STEP_MS = 20
 """A step that takes longer makes the next one smaller; one that takes a quarter, larger."""
 
+_SWEEP_S = 0.015
 _MOST_REQUESTS = 64
 _VACUUM_PAGES = 256
 _IN_FLIGHT_MS = 3_600_000
@@ -47,23 +51,32 @@ class Retention:
 
     def due_in(self) -> float | None:
         """Seconds until the next step when nothing else is to be done; None for never."""
-        if not self._keep_ms and not self._keep_bytes:
+        if self._more:
+            return 0.0
+        if not self._has_limit():
             return None
-        return 0.0 if self._more else max(self._next_step - time.monotonic(), 0.0)
+        return max(self._next_step - time.monotonic(), 0.0)
 
-    def step(self, database: Database, *, idle: bool) -> bool:
+    def step(self, database: Database, parts: PartStore | None = None, *, idle: bool) -> bool:
         """Removes a little, if something is due; whether there is more to remove.
+
+        What is left of requests that are removed goes first, whoever removed them: a limit in
+        bytes is about what is still needed.
 
         Raises:
             peewee.DatabaseError: the database cannot be written.
         """
-        wait = self.due_in()
         now = time.monotonic()
-        if wait is None or (now < self._next_step and not (idle and self._more)):
+        if now < self._next_step and not (idle and self._more):
             return False
-        self._more = self._forget(database) or _give_back(database)
+        self._more = _sweep(database, parts) or (
+            self._has_limit() and (self._forget(database) or _give_back(database))
+        )
         self._next_step = now + (BUSY_EVERY_S if self._more else CHECK_EVERY_S)
         return self._more
+
+    def _has_limit(self) -> bool:
+        return bool(self._keep_ms or self._keep_bytes)
 
     def _forget(self, database: Database) -> bool:
         """Whether something was removed."""
@@ -87,6 +100,14 @@ class Retention:
             self._requests = max(self._requests // 2, 1)
         elif took_ms < _STEP_MS / 4:
             self._requests = min(self._requests * 2, _MOST_REQUESTS)
+
+
+def _sweep(database: Database, parts: PartStore | None) -> bool:
+    """Whether there was something to look at."""
+    swept = sweep(database, _SWEEP_S)
+    if parts is not None:
+        parts.removed(swept.nodes, swept.parts)
+    return swept.looked_at > 0 or unsay(database, _SWEEP_S)
 
 
 def used_bytes(database: Database) -> int:

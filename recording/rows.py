@@ -8,12 +8,12 @@ times what running it does.
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 import msgspec
 from peewee import Database
 
-from models import Request, Response, execute
+from models import PANELS, Request, Response, execute
+from recording.parts import PartStore
 from recording.sessions import turn_digest
 from recording.state_rows import StateRow, write_states
 
@@ -138,6 +138,7 @@ _UPSERT_RESPONSE = (
     + " WHERE excluded.state <> 'streaming' OR responses.state = 'streaming'"
     + f" OR responses.error = '{STALE}'"
 )
+_NUMBER = "SELECT id FROM requests WHERE request_id = ?"
 _INSERT_TURN = (
     _insert("turns", ("digest", "response_id", "session_id"))
     + " ON CONFLICT (digest, response_id) DO NOTHING"
@@ -154,7 +155,7 @@ _FIND_TURN_ANYWHERE = _FIND_TURN.format(named="")
 _FIND_TURN_IN_SESSION = _FIND_TURN.format(named="AND t.session_id = ?")
 
 
-def write_row(database: Database, row: Row) -> None:
+def write_row(database: Database, row: Row, parts: PartStore | None = None) -> None:
     """Writes one row and what follows from it.
 
     Raises:
@@ -162,9 +163,9 @@ def write_row(database: Database, row: Row) -> None:
         LookupError: an answer to a request that was never recorded.
     """
     if isinstance(row, RequestRow):
-        _write_request(database, row)
+        _write_request(database, row, parts or PartStore())
     else:
-        _write_response(database, row)
+        _write_response(database, row, parts or PartStore())
 
 
 def mark_interrupted(database: Database, before_ms: int) -> int:
@@ -192,7 +193,7 @@ def mark_interrupted(database: Database, before_ms: int) -> int:
     return left + unanswered
 
 
-def _write_request(database: Database, row: RequestRow) -> None:
+def _write_request(database: Database, row: RequestRow, parts: PartStore) -> None:
     known = "SELECT 1 FROM requests WHERE request_id = ?"
     if execute(database, known, (row.request_id,)).fetchone():
         return
@@ -200,8 +201,23 @@ def _write_request(database: Database, row: RequestRow) -> None:
     expires_at = row.created_at + row.lifetime_ms if row.lifetime_ms else None
     told = (session_id, row.title, row.message_count, row.client)
     execute(database, _UPSERT_SESSION, (*told, row.created_at, row.created_at, expires_at))
-    columns = [getattr(row, name) for name in _REQUEST_COLUMNS]
-    execute(database, _INSERT_REQUEST, (*columns, session_id, parent_id))
+    long = _long_bodies(row, parts)
+    columns = [None if name in long else getattr(row, name) for name in _REQUEST_COLUMNS]
+    written = execute(database, _INSERT_REQUEST, (*columns, session_id, parent_id)).rowcount
+    if written and long:
+        number = execute(database, _NUMBER, (row.request_id,)).fetchone()
+        assert number is not None
+        for name, body in long.items():
+            parts.write(database, number[0], name, body)
+
+
+def _long_bodies(row: Row, parts: PartStore) -> dict[str, str]:
+    """The bodies that are kept in parts; of an answer, once it grows no longer."""
+    if isinstance(row, ResponseRow) and row.state == "streaming":
+        return {}
+    # Those in OpenAI's format first: what they say is indexed.
+    bodies = {name: getattr(row, name, None) for name in sorted(PANELS)}
+    return {name: body for name, body in bodies.items() if body and parts.is_long(body)}
 
 
 def _place(database: Database, row: RequestRow) -> tuple[str, str | None]:
@@ -218,7 +234,7 @@ def _place(database: Database, row: RequestRow) -> tuple[str, str | None]:
     return explicit or str(uuid.uuid5(_SESSION_NAMESPACE, row.request_id)), None
 
 
-def _write_response(database: Database, row: ResponseRow) -> None:
+def _write_response(database: Database, row: ResponseRow, parts: PartStore) -> None:
     request = execute(
         database,
         "SELECT id, session_id, parent_id, digest, created_at FROM requests WHERE request_id = ?",
@@ -228,17 +244,33 @@ def _write_response(database: Database, row: ResponseRow) -> None:
         raise LookupError("its request is not in the database")
     number, session_id, parent_id, digest, created_at = request
     response_id = _free_id(database, row, number)
-    columns: list[Any] = [getattr(row, name) for name in _RESPONSE_COLUMNS]
-    execute(
+    long = _long_bodies(row, parts)
+    columns = [None if name in long else getattr(row, name) for name in _RESPONSE_COLUMNS]
+    written = execute(
         database,
         _UPSERT_RESPONSE,
         (*columns, number, session_id, parent_id, response_id, created_at),
-    )
+    ).rowcount
+    if written:
+        _write_answer_parts(database, row, number, long, parts)
     for position, (arrived_ms, body) in enumerate(row.pieces, row.first_piece):
         execute(database, _INSERT_PIECE, (number, position, arrived_ms, body))
     write_states(database, number, row.states)
     if row.turns and digest is not None:
         _write_turns(database, row, response_id, session_id, digest)
+
+
+def _write_answer_parts(
+    database: Database, row: ResponseRow, number: int, long: dict[str, str], parts: PartStore
+) -> None:
+    """Brings the bodies that are kept in parts up to what the row tells anew."""
+    for name in ("openai_response", "provider_response"):
+        if getattr(row, name) is not None:
+            parts.erase(database, number, name)
+    for name, body in long.items():
+        parts.write(database, number, name, body)
+        # What a snapshot told is in the row.
+        execute(database, f"UPDATE responses SET {name} = NULL WHERE request_id = ?", (number,))
 
 
 def _free_id(database: Database, row: ResponseRow, number: int) -> str:

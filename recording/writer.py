@@ -31,9 +31,11 @@ from peewee import (
 
 from models import NewerDatabaseError
 from recording.database import RecordDatabase
+from recording.parts import PartStore
 from recording.rare_log import RareLog
 from recording.retention import Retention
 from recording.rows import RequestRow, Row, mark_interrupted, write_row
+from recording.search import index
 from recording.sessions import conversation
 from recording.spill import Spill
 from transforms.contract import JSON
@@ -50,6 +52,10 @@ LINGER_S = 0.02
 
 IDLE_S = 0.25
 """Without a row, after which there is time for a checkpoint."""
+
+INDEX_S = 0.015
+INDEX_EVERY_S = 1.0
+"""How long indexing what was said may take at once; and how rarely, while rows keep coming."""
 
 LAST_TRY_S = 5.0
 """How long `stop` goes on writing what waits in the spill file."""
@@ -82,6 +88,7 @@ class Writer:
     def __init__(self, store: RecordDatabase, retention: Retention) -> None:
         self._store = store
         self._retention = retention
+        self._parts = PartStore()
         self._spill = Spill(store.spill_path)
         self._entries: deque[Entry] = deque()
         self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -99,6 +106,9 @@ class Writer:
         """Whether the connection may be broken."""
         self._unchecked = False
         """Whether rows were written since the last checkpoint."""
+        self._unindexed = True
+        """Whether texts may wait to be indexed."""
+        self._index_at = 0.0
         self._retry_at = 0.0
         self._trouble_log = RareLog(_logger)
         self._refusal_log = RareLog(_logger)
@@ -187,9 +197,17 @@ class Writer:
             if idle and self._unchecked:
                 self._unchecked = False
                 self._store.checkpoint()
-            self._retention.step(self._store.database, idle=idle)
+            self._retention.step(self._store.database, self._parts, idle=idle)
+            self._index(idle=idle)
         except TROUBLE as exc:
             self._note_trouble(exc)
+
+    def _index(self, *, idle: bool) -> None:
+        """Brings the index of what was said up to date, a little at a time."""
+        now = time.monotonic()
+        if self._unindexed and (idle or now >= self._index_at):
+            self._unindexed = index(self._store.database, INDEX_S)
+            self._index_at = now + INDEX_EVERY_S
 
     def _collect(self) -> list[Entry]:
         """What is queued, once somebody waits for it or has waited long enough."""
@@ -210,12 +228,12 @@ class Writer:
         if self._in_trouble:
             return max(self._retry_at - time.monotonic(), 0.001)
         due = self._retention.due_in()
-        if not self._unchecked:
+        if not (self._unchecked or self._unindexed):
             return due
         return IDLE_S if due is None else min(due, IDLE_S)
 
     def _store_batch(self, batch: Sequence[Entry]) -> None:
-        self._unchecked = True
+        self._unchecked = self._unindexed = True
         rows = [_described(entry) for entry in batch]
         if self._in_trouble or not self._write(rows):
             self._spill.append(rows)
@@ -250,8 +268,9 @@ class Writer:
         try:
             with database.atomic():
                 for row in rows:
-                    write_row(database, row)
+                    write_row(database, row, self._parts)
         except REFUSAL:
+            self._parts.forget()
             return False
         return True
 
@@ -259,16 +278,26 @@ class Writer:
         database = self._store.database
         with database.atomic():
             for row in rows:
-                try:
-                    with database.savepoint():
-                        write_row(database, row)
-                except REFUSAL as exc:
+                # A part may have gone between being found and being used: another instance
+                # cleans up. Then it is written anew.
+                refused = self._refusal(row) and self._refusal(row)
+                if refused:
                     self._refusal_log.warning(
                         "The database refused the %s of %s: %s",
                         "request" if isinstance(row, RequestRow) else "answer",
                         row.request_id,
-                        type(exc).__name__,
+                        type(refused).__name__,
                     )
+
+    def _refusal(self, row: Row) -> Exception | None:
+        """Why the database refused a row; None once it is written."""
+        try:
+            with self._store.database.savepoint():
+                write_row(self._store.database, row, self._parts)
+        except REFUSAL as exc:
+            self._parts.forget()
+            return exc
+        return None
 
     def _catch_up(self) -> None:
         """Writes the next rows of the spill file; at its end all is in order again."""
@@ -300,6 +329,7 @@ class Writer:
 
     def _note_trouble(self, exc: Exception) -> None:
         self._in_trouble = self._reopen = True
+        self._parts.forget()
         self._retry_at = time.monotonic() + RETRY_S
         self._trouble_log.warning(
             "The database cannot be written (%s: %s); %d rows wait in %s",

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 import openai
 import pytest
 
+from tests import postgres
 from tests.clients import sdk
+from tests.postgres import Postgres
 from tests.proxy import Proxy
 from tests.upstream import Upstream
 
@@ -50,6 +52,23 @@ def client(proxy: Proxy) -> Iterator[openai.OpenAI]:
     """The official SDK, speaking through the proxy."""
     with sdk(proxy) as speaking:
         yield speaking
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A real PostgreSQL; skips where there is none."""
+    lacking = postgres.missing()
+    if lacking:
+        pytest.skip(lacking)
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> str:
+    """The URL of a new, empty database."""
+    return postgres_server.create()
 
 
 @pytest.fixture

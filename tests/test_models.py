@@ -13,11 +13,14 @@ from models import (
     TABLES,
     Exchange,
     NewerDatabaseError,
+    Node,
+    Part,
     Request,
     Response,
     Session,
     State,
     StateKey,
+    Unread,
     migrate,
 )
 
@@ -47,8 +50,11 @@ def _one_exchange() -> Exchange:
 
 
 def test_an_empty_database_gets_every_table_of_the_models(database):
-    assert migrate(database) == ["m001_initial", "m002_states"]
-    assert {name for name in database.get_tables() if not name.startswith("sqlite")} == {
+    assert migrate(database) == ["m001_initial", "m002_states", "m003_parts"]
+    inner = ("sqlite", "said_")
+    assert {name for name in database.get_tables() if not name.startswith(inner)} == {
+        # The index, and what it is to forget.
+        *("said", "unsaid"),
         "migrations",
         *(table._meta.table_name for table in TABLES),
     }
@@ -71,11 +77,24 @@ def test_the_first_schema_gets_the_states_and_keeps_what_it_holds(database, monk
         earlier.setattr(models, "MIGRATIONS", (models.m001_initial,))
         migrate(database)
     before = _one_exchange().__data__
-    assert migrate(database) == ["m002_states"]
+    assert migrate(database) == ["m002_states", "m003_parts"]
     assert Exchange.get().__data__ == before
     state = State.create(request_id=1, choice=0, state="{}")
     StateKey.create(provider="anthropic", key="call:1", state_id=state)
     assert [row.state_id.state for row in StateKey.select()] == ["{}"]
+
+
+@pytest.mark.parametrize("earlier", [1, 2], ids=["m001", "m002"])
+def test_bodies_of_an_earlier_schema_stay_and_are_read_as_before(database, monkeypatch, earlier):
+    with monkeypatch.context() as before:
+        before.setattr(models, "MIGRATIONS", models.MIGRATIONS[:earlier])
+        migrate(database)
+    exchange = _one_exchange().__data__
+    assert migrate(database)[-1] == "m003_parts"
+    assert Exchange.get().__data__ == exchange
+    assert (Request.get().openai_request, Response.get().openai_response) == (
+        ('{"q": 1}', '{"o": 1}')
+    )
 
 
 def test_a_newer_database_is_refused_and_left_as_it_is(database):
@@ -129,7 +148,10 @@ def test_what_hangs_on_a_session_goes_with_it(database):
     state = State.create(request_id=1, choice=0, state="{}")
     StateKey.create(provider="anthropic", key="call:1", state_id=state)
     Session.delete().execute()
-    assert [table.select().count() for table in TABLES] == [0] * len(TABLES)
+    counts = {table: table.select().count() for table in TABLES}
+    left = {table: count for table, count in counts.items() if count}
+    # The empty part, the node before all others, and what indexing finds to be gone.
+    assert left == {Part: 1, Node: 1, Unread: 2}
 
 
 def test_the_view_can_be_asked_with_plain_sql(database, tmp_path):

@@ -28,7 +28,7 @@ def _fill(database, session, *, days_ago, requests=1, size=10, answered=True):
     with database.atomic():
         for number in range(requests):
             name = f"{session}-{number}"
-            body = f'"{"x" * size}"'
+            body = f'"{f"{name} " * (size // len(name))}"'
             write_row(
                 database,
                 request_row(name, explicit_session=session, created_at=at, openai_request=body),

@@ -170,7 +170,8 @@ def test_a_database_locked_at_the_start_is_waited_for(path):
     connection = sqlite3.connect(path)
     connection.execute("DROP TABLE migrations")
     connection.execute("DROP VIEW exchanges")
-    for table in reversed([table._meta.table_name for table in TABLES]):
+    names = [table._meta.table_name for table in TABLES]
+    for table in reversed([*names, "said", "unsaid"]):
         connection.execute(f"DROP TABLE {table}")
     connection.close()
     asyncio.run(run())

@@ -1,0 +1,80 @@
+"""Removing parts that nothing needs any longer, a little at a time.
+
+Whoever removes a request, by whatever way, leaves the last nodes of its bodies in `loose`: the
+database does that itself. A node without a segment and without a successor goes, then the one
+before it; a part goes with its last node. A part that another session shares stays.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from peewee import Database, IntegrityError
+
+from models import execute
+
+_AT_ONCE = 64
+
+_NEXT = "SELECT node_id FROM loose LIMIT ?"
+_NEEDLESS = (
+    "SELECT parent_id, part_id FROM chains n WHERE id = ? AND id <> 0 "
+    "AND NOT EXISTS (SELECT 1 FROM segments g WHERE g.node_id = n.id) "
+    "AND NOT EXISTS (SELECT 1 FROM chains c WHERE c.parent_id = n.id)"
+)
+_DELETE_NODE = "DELETE FROM chains WHERE id = ?"
+_DELETE_PART = (
+    "DELETE FROM parts WHERE id = ? AND id <> 0 "
+    "AND NOT EXISTS (SELECT 1 FROM chains n WHERE n.part_id = parts.id)"
+)
+_LOOSEN = "INSERT INTO loose (node_id) VALUES (?) ON CONFLICT DO NOTHING"
+_SETTLE = "DELETE FROM loose WHERE node_id = ?"
+
+
+@dataclass(slots=True)
+class Swept:
+    """The numbers of what a step removed."""
+
+    looked_at: int = 0
+    nodes: list[int] = field(default_factory=list)
+    parts: list[int] = field(default_factory=list)
+
+
+def sweep(database: Database, limit_s: float) -> Swept:
+    """Removes what nothing needs, for about as long as given; nothing looked at: all is done.
+
+    Raises:
+        peewee.DatabaseError: the database cannot be written.
+    """
+    give_up_at = time.monotonic() + limit_s
+    swept = Swept()
+    try:
+        with database.atomic():
+            waiting = execute(database, _NEXT, (_AT_ONCE,)).fetchall()
+            for (node,) in waiting:
+                if time.monotonic() >= give_up_at:
+                    break
+                _remove_back(database, node, give_up_at, swept)
+    except IntegrityError:
+        # Another instance has just begun to use one of them; it is looked at again later.
+        return Swept()
+    return swept
+
+
+def _remove_back(database: Database, node: int, give_up_at: float, swept: Swept) -> None:
+    """Removes a node and those before it, as far as nothing needs them."""
+    execute(database, _SETTLE, (node,))
+    while True:
+        swept.looked_at += 1
+        needless = execute(database, _NEEDLESS, (node,)).fetchone()
+        if needless is None:
+            return
+        parent, part = needless
+        execute(database, _DELETE_NODE, (node,))
+        swept.nodes.append(node)
+        if execute(database, _DELETE_PART, (part,)).rowcount:
+            swept.parts.append(part)
+        node = parent
+        if time.monotonic() >= give_up_at:
+            execute(database, _LOOSEN, (node,))
+            return

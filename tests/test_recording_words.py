@@ -1,0 +1,44 @@
+"""What a piece of a body says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recording.cutting import cut_strings
+from recording.words import words_of
+
+LONG = "to be or not to be " * 40
+
+
+def _words(value):
+    pieces = cut_strings(json.dumps(value).encode())
+    return [words for piece in pieces if (words := words_of(piece.decode()))]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"role": "user", "content": "Hello, \u201cyou\u201d"}, ["Hello, \u201cyou\u201d"]),
+        ({"role": "user", "content": f'a "quoted"\n{LONG}'}, [f'a "quoted"\n{LONG}']),
+        ([{"type": "text", "text": "One"}, {"type": "text", "text": "two"}], ["One\ntwo"]),
+        ({"content": LONG, "tool_call_id": "c", "refusal": "No."}, [LONG, "No."]),
+        ({"image_url": {"url": f"data:image/png;base64,{'iVBO' * 300}"}}, []),
+        ({"type": "base64", "data": "iVBO" * 300}, []),
+        ({"function": {"name": "f", "arguments": '{"path": "x"}'}}, ['f\n{"path": "x"}']),
+        (["one", LONG, "two"], ["one", LONG, "two"]),
+        ("\ud83d and \0", ["\ufffd and \ufffd"]),
+    ],
+    ids=["plain", "long", "parts", "around", "image", "base64", "call", "strings", "odd"],
+)  # fmt: skip
+def test_the_text_of_a_message_is_what_it_says(value, words):
+    assert _words(json.loads(json.dumps(value))) == words if value != "\ud83d" else True
+
+
+@given(st.text())
+def test_any_text_is_read(text):
+    words_of(text)
+    words_of(json.dumps(text)).encode()
