@@ -10,6 +10,7 @@ from recording import retention
 from recording.database import RecordDatabase
 from recording.retention import DAY_MS, Retention, used_bytes
 from recording.rows import write_row
+from recording.search import index
 from tests.records import request_row, response_row
 
 NOW_MS = time.time_ns() // 1_000_000
@@ -79,6 +80,25 @@ def test_space_is_given_back(database, tmp_path):
     _until_done(Retention(keep_days=7), database)
     database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     assert (tmp_path / "chats.db").stat().st_size < before / 10
+
+
+def test_nothing_is_left_of_bodies_that_are_gone(database):
+    _fill(database, "old", days_ago=8, requests=20, size=5000)
+    while index(database, 1.0):
+        pass
+    _until_done(Retention(keep_days=7), database)
+    tables = ("segments", "loose", "unsaid", "said_docsize", "chains", "parts")
+    counts = [
+        database.execute_sql(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in tables
+    ]
+    assert counts == [0, 0, 0, 0, 1, 1]
+
+
+def test_what_others_removed_is_swept_without_a_limit_too(database):
+    _fill(database, "old", days_ago=8, requests=3, size=5000)
+    database.execute_sql("DELETE FROM sessions")
+    _until_done(Retention(), database)
+    assert database.execute_sql("SELECT COUNT(*) FROM parts").fetchone() == (1,)
 
 
 def test_a_step_is_small(database):

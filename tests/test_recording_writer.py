@@ -22,7 +22,7 @@ from recording.database import RecordDatabase
 from recording.retention import Retention
 from recording.rows import STALE
 from recording.writer import Entry, Writer
-from tests.records import recorded, request_record, request_row, rows
+from tests.records import recorded, request_record, request_row, rows, said
 
 ROOT = Path(__file__).parent.parent
 
@@ -76,6 +76,32 @@ def test_concurrent_requests_share_a_transaction(path):
 
     assert len(recorded(path, story)) == 100
     assert statements.count("COMMIT") < 20
+
+
+def test_what_was_said_can_be_searched_soon_after(path):
+    async def story(recorder):
+        await recorder.log_request(request_record(said("Where is the heron?")))
+        await _until(lambda: rows(path, "SELECT 1 FROM said WHERE said MATCH 'heron'"))
+
+    recorded(path, story)
+    assert rows(path, "SELECT id FROM unread") == []
+
+
+def test_a_part_that_another_instance_removed_is_written_anew(path, caplog):
+    body = said("Hi " * 2000)
+
+    async def story(recorder):
+        await recorder.log_request(request_record(body))
+        with sqlite3.connect(path) as other:
+            other.execute("DELETE FROM segments")
+            for table in ("chains", "parts"):
+                other.execute(f"DELETE FROM {table} WHERE id > 0")
+        other.close()
+        await recorder.log_request(request_record(body))
+
+    exchanges = recorded(path, story)
+    assert json.loads(exchanges[1]["openai_request"]) == body
+    assert "refused" not in caplog.text
 
 
 def test_a_bad_row_fails_alone_and_is_logged_without_its_text(path, caplog):
