@@ -52,9 +52,10 @@ def sweep(database: Database, limit_s: float) -> Swept:
         with database.atomic():
             waiting = execute(database, _NEXT, (_AT_ONCE,)).fetchall()
             for (node,) in waiting:
+                # One at least, however slow the database is: nothing looked at means all is done.
+                _remove_back(database, node, give_up_at, swept)
                 if time.monotonic() >= give_up_at:
                     break
-                _remove_back(database, node, give_up_at, swept)
     except IntegrityError:
         # Another instance has just begun to use one of them; it is looked at again later.
         return Swept()
