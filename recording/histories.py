@@ -17,7 +17,7 @@ from recording.cutting import Segment
 SHORTEST = 64 << 10
 """Characters of a body that is worth remembering."""
 
-_LONGEST = 4 << 20
+_LONGEST = 2 << 20
 _REMEMBERED = 6
 """Bodies of each kind."""
 

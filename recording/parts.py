@@ -25,6 +25,9 @@ _AT_ONCE = 200
 
 _ROOT = 0
 
+_GROWING = ("openai_request", "provider_request")
+"""Bodies that mostly begin like the one before."""
+
 _SEARCHED = ("openai_request", "openai_response")
 """The provider's bodies say the same."""
 
@@ -81,7 +84,8 @@ class PartStore:
             first = known.node if known is not None and goes_on else _ROOT
             nodes.append(self._chain(database, first, segment, searched and segment.said))
             execute(database, _INSERT_SEGMENT, (request, PANELS[panel], position, nodes[-1][-1]))
-        self._histories.remember(panel, body, segments, nodes, known)
+        if panel in _GROWING:
+            self._histories.remember(panel, body, segments, nodes, known)
 
     def _cut(self, panel: str, body: str) -> tuple[Known | None, list[Segment]]:
         """The segments of a body, without what is known."""

@@ -17,7 +17,7 @@ from recording.words import words_of
 
 _AT_ONCE = 32
 _LARGEST = 100_000
-"""Characters of a text that are indexed; PostgreSQL takes no more than a megabyte of words."""
+"""Characters of a text that are indexed, so that indexing one holds nobody up for long."""
 
 _NEXT_UNREAD = "SELECT id FROM unread ORDER BY id DESC LIMIT ?"
 _READ = "DELETE FROM unread WHERE id = ?"
@@ -37,10 +37,12 @@ _UNSAID = "DELETE FROM unsaid WHERE rowid = ?"
 
 _FIND_SQLITE = "SELECT rowid FROM said WHERE said MATCH ?"
 _FIND_POSTGRESQL = "SELECT id FROM said WHERE words @@ plainto_tsquery('simple', ?)"
+# The request that wrote a node wrote its first successors too, up to where its segment ends.
 _FIRST_SAID = """
 WITH RECURSIVE later (id) AS (
     SELECT n.id FROM chains n WHERE n.part_id = ?
-    UNION SELECT n.id FROM chains n JOIN later l ON n.parent_id = l.id)
+    UNION SELECT (SELECT MIN(n.id) FROM chains n WHERE n.parent_id = l.id) FROM later l
+    WHERE l.id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM segments g WHERE g.node_id = l.id))
 SELECT MIN(g.request_id) FROM later l JOIN segments g ON g.node_id = l.id"""
 
 
