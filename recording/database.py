@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +22,16 @@ logging.getLogger("peewee").setLevel(logging.INFO)
 FILE_MODE = 0o600
 BUSY_MS = 10
 """How long a statement waits for another process's lock; a call waits 25 ms at most."""
+
+LOCK_MS = 1000
+"""How long a statement waits for a lock of PostgreSQL's. A writer that gets none puts its rows into
+the spill file; nobody's call waits for it."""
+
+_WRITING = 7146204
+"""The number of the lock that writers of one PostgreSQL database pass to each other."""
+
+_NETWORK: JSON = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
+"""Seconds and milliseconds until a server that has gone is given up."""
 
 SCHEMES = ("sqlite", "postgresql", "postgres")
 
@@ -75,9 +87,20 @@ class RecordDatabase:
         try:
             self.database.connect()
             migrate(self.database)
+            if not self.is_sqlite:
+                self.wait_for_locks(LOCK_MS)
         except (DatabaseError, InterfaceError, NewerDatabaseError):
             self.close()
             raise
+
+    def wait_for_locks(self, longest_ms: int) -> None:
+        """Sets how long a statement waits for somebody else's lock.
+
+        Raises:
+            peewee.DatabaseError: the connection is broken.
+        """
+        setting = "PRAGMA busy_timeout" if self.is_sqlite else "SET lock_timeout"
+        execute(self.database, f"{setting} = {longest_ms}")
 
     def checkpoint(self) -> None:
         """Moves what is in SQLite's log into the database, as far as nobody is in the way.
@@ -112,6 +135,22 @@ class RecordDatabase:
             return self.path.stat().st_ino != self._inode
         except OSError:
             return True
+
+
+@contextmanager
+def writing(database: Database) -> Iterator[None]:
+    """A transaction of the only writer.
+
+    SQLite has no other. On PostgreSQL, instances that write to the same sessions in different
+    order would block each other for good, and one could miss the turn another is about to commit.
+
+    Raises:
+        peewee.DatabaseError: the database cannot be written, or somebody else keeps the lock.
+    """
+    with database.atomic():
+        if isinstance(database, PostgresqlDatabase):
+            execute(database, "SELECT pg_advisory_xact_lock(?)", (_WRITING,))
+        yield
 
 
 def _parse(url: str) -> tuple[Database, Path | None]:
@@ -157,7 +196,7 @@ def _postgresql(name: str, options: JSON) -> Database:
             "`postgresql://` needs the package `psycopg`: pip install 'psycopg[binary]'."
         )
     settings: JSON = {"prefer_psycopg3": True, "thread_safe": False}
-    return PostgresqlDatabase(name, **{**options, **settings})
+    return PostgresqlDatabase(name, **{**_NETWORK, **options, **settings})
 
 
 def _shown(url: str) -> str:
