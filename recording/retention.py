@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from peewee import Database, SqliteDatabase
 
 from models import execute
+from recording.database import writing
 from recording.parts import PartStore
 from recording.search import unsay
 from recording.sweeping import sweep
@@ -23,6 +25,9 @@ _STEP_MS = 20
 
 _SWEEP_S = 0.015
 _MOST_REQUESTS = 64
+_ROW_BYTES = 28
+"""PostgreSQL's own, beside the columns."""
+
 _VACUUM_PAGES = 256
 _IN_FLIGHT_MS = 3_600_000
 
@@ -36,8 +41,17 @@ _OLDEST = """SELECT s.id, s.last_accessed FROM sessions s WHERE NOT EXISTS (
 class Retention:
     """Removes what is too old or too much, a little with each step."""
 
-    def __init__(self, *, keep_days: int = 0, keep_mb: int = 0) -> None:
-        """0 means no limit."""
+    def __init__(
+        self,
+        *,
+        keep_days: int = 0,
+        keep_mb: int = 0,
+        step_ms: int | None = None,
+        measure: Callable[[Database], int] | None = None,
+    ) -> None:
+        """0 means no limit. `measure` tells the bytes that the record takes."""
+        self._measure = measure or used_bytes
+        self._step_ms = step_ms
         self._keep_ms = keep_days * DAY_MS
         self._keep_bytes = keep_mb * 1_000_000
         self._requests = 8
@@ -86,19 +100,20 @@ class Retention:
             return False
         session_id, last_accessed = oldest
         too_old = bool(self._keep_ms) and last_accessed < now_ms - self._keep_ms
-        too_much = bool(self._keep_bytes) and used_bytes(database) > self._keep_bytes
+        too_much = bool(self._keep_bytes) and self._measure(database) > self._keep_bytes
         if not too_old and not too_much:
             return False
         started = time.monotonic()
-        with database.atomic():
+        with writing(database):
             _remove_requests(database, session_id, self._requests)
         self._adapt((time.monotonic() - started) * 1000)
         return True
 
     def _adapt(self, took_ms: float) -> None:
-        if took_ms > _STEP_MS:
+        limit = _STEP_MS if self._step_ms is None else self._step_ms
+        if took_ms > limit:
             self._requests = max(self._requests // 2, 1)
-        elif took_ms < _STEP_MS / 4:
+        elif took_ms < limit / 4:
             self._requests = min(self._requests * 2, _MOST_REQUESTS)
 
 
@@ -118,6 +133,19 @@ def used_bytes(database: Database) -> int:
         return 0
     pages = _number(database, "PRAGMA page_count") - _number(database, "PRAGMA freelist_count")
     return pages * _number(database, "PRAGMA page_size")
+
+
+def measured_bytes(database: Database) -> int:
+    """What the rows take; on PostgreSQL by reading all of them, too slow for between two rows."""
+    if isinstance(database, SqliteDatabase):
+        return used_bytes(database)
+    total = 0
+    for table in database.get_tables():
+        sizes = " + ".join(
+            f"COALESCE(pg_column_size({column.name}), 0)" for column in database.get_columns(table)
+        )
+        total += _number(database, f"SELECT COALESCE(SUM({_ROW_BYTES} + {sizes}), 0) FROM {table}")
+    return total
 
 
 def _remove_requests(database: Database, session_id: str, limit: int) -> None:
