@@ -24,7 +24,7 @@ _STEP_MS = 20
 """A step that takes longer makes the next one smaller; one that takes a quarter, larger."""
 
 _SWEEP_S = 0.015
-_MOST_REQUESTS = 64
+_MOST_REQUESTS = 32
 _ROW_BYTES = 28
 """PostgreSQL's own, beside the columns."""
 
@@ -110,6 +110,7 @@ class Retention:
         started = time.monotonic()
         with writing(database):
             _remove_requests(database, session_id, self._requests)
+        _checkpoint(database)
         self._adapt((time.monotonic() - started) * 1000)
         return True
 
@@ -171,7 +172,14 @@ def _give_back(database: Database) -> bool:
     ):
         return False
     execute(database, f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+    _checkpoint(database)
     return True
+
+
+def _checkpoint(database: Database) -> None:
+    """Moves a step's pages on at once; left together they would make one later commit slow."""
+    if isinstance(database, SqliteDatabase):
+        execute(database, "PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _number(database: Database, sql: str) -> int:
