@@ -41,7 +41,7 @@ def fill(record, requests=40, size=20_000):
     with record.database.atomic():
         for session, at in (("old", NOW_MS - 9 * DAY_MS), ("new", NOW_MS)):
             for number in range(requests):
-                name, body = f"{session}-{number}", f'"{number:0{size}}"'
+                name, body = f"{session}-{number}", f'"{session}{number:0{size}}"'
                 asked = request_row(
                     name, explicit_session=session, created_at=at, openai_request=body
                 )
@@ -114,6 +114,9 @@ def test_without_limits_nothing_is_pruned(url, path):
 def test_vacuum_gives_free_space_back(url, path, option):
     connection = sqlite3.connect(path)
     connection.execute("DELETE FROM requests")
+    connection.execute("DELETE FROM segments")
+    connection.execute("DELETE FROM chains WHERE id > 0")
+    connection.execute("DELETE FROM parts WHERE id > 0")
     connection.commit()
     connection.close()
     before = path.stat().st_size
