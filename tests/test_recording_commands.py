@@ -117,6 +117,7 @@ def test_vacuum_gives_free_space_back(url, path, option):
     connection.execute("DELETE FROM segments")
     connection.execute("DELETE FROM chains WHERE id > 0")
     connection.execute("DELETE FROM parts WHERE id > 0")
+    connection.execute("DELETE FROM unsaid")
     connection.commit()
     connection.close()
     before = path.stat().st_size
