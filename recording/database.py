@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from peewee import Database, DatabaseError, InterfaceError, PostgresqlDatabase, SqliteDatabase
+from peewee import (
+    Database,
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    PostgresqlDatabase,
+    SqliteDatabase,
+)
 from playhouse import db_url  # type: ignore[import-untyped]  # peewee ships stubs for itself alone
 
 from models import NewerDatabaseError, execute, migrate
@@ -21,25 +31,37 @@ FILE_MODE = 0o600
 BUSY_MS = 10
 """How long a statement waits for another process's lock; a call waits 25 ms at most."""
 
+LOCK_MS = 1000
+"""How long a statement waits for a lock of PostgreSQL's. A writer that gets none puts its rows into
+the spill file; nobody's call waits for it."""
+
+_WRITING = 7146204
+"""The number of the lock that writers of one PostgreSQL database pass to each other."""
+
+_NETWORK: JSON = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
+"""Seconds and milliseconds until a server that has gone is given up."""
+
 SCHEMES = ("sqlite", "postgresql", "postgres")
 
 _PRAGMAS = (
-    ("auto_vacuum", "incremental"),
     ("journal_mode", "wal"),
     ("synchronous", "normal"),
     ("foreign_keys", 1),
     ("wal_autocheckpoint", 16_000),
     ("journal_size_limit", 64 << 20),
 )
-"""In this order: `auto_vacuum` only counts before the file has its first page."""
 
 
 class RecordDatabase:
     """One connection to the record, for one thread at a time."""
 
-    def __init__(self, url: str) -> None:
-        """Raises ValueError when the URL cannot be used."""
-        self.database, self.path = _parse(url)
+    def __init__(self, url: str, *, lock_ms: int | None = None) -> None:
+        """`lock_ms` is for those who wait longer for a lock than a call may.
+
+        Raises ValueError when the URL cannot be used.
+        """
+        self.database, self.path = _parse(url, lock_ms or BUSY_MS)
+        self._lock_ms = lock_ms
         self._inode: int | None = None
 
     @property
@@ -73,8 +95,12 @@ class RecordDatabase:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, FILE_MODE))
             self._inode = self.path.stat().st_ino
         try:
+            if self.path is not None and not self.path.stat().st_size:
+                _lay_out(self.path)
             self.database.connect()
             migrate(self.database)
+            if not self.is_sqlite:
+                execute(self.database, f"SET lock_timeout = {self._lock_ms or LOCK_MS}")
         except (DatabaseError, InterfaceError, NewerDatabaseError):
             self.close()
             raise
@@ -114,7 +140,38 @@ class RecordDatabase:
             return True
 
 
-def _parse(url: str) -> tuple[Database, Path | None]:
+def _lay_out(path: Path) -> None:
+    """What only counts before the file has its first page.
+
+    Said again on each connection it would wait for the writer's lock.
+    """
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA auto_vacuum = incremental")
+        connection.execute("PRAGMA journal_mode = wal")
+    except sqlite3.Error as exc:
+        raise OperationalError(str(exc)) from exc
+    finally:
+        connection.close()
+
+
+@contextmanager
+def writing(database: Database) -> Iterator[None]:
+    """A transaction of the only writer.
+
+    SQLite has no other. On PostgreSQL, instances that write to the same sessions in different
+    order would block each other for good, and one could miss the turn another is about to commit.
+
+    Raises:
+        peewee.DatabaseError: the database cannot be written, or somebody else keeps the lock.
+    """
+    with database.atomic():
+        if isinstance(database, PostgresqlDatabase):
+            execute(database, "SELECT pg_advisory_xact_lock(?)", (_WRITING,))
+        yield
+
+
+def _parse(url: str, busy_ms: int) -> tuple[Database, Path | None]:
     scheme = url.partition(":")[0].partition("+")[0]
     if scheme not in SCHEMES or "://" not in url:
         raise ValueError(
@@ -131,11 +188,11 @@ def _parse(url: str) -> tuple[Database, Path | None]:
             f"`{_shown(url)}` names no database; a file takes three slashes: `sqlite:///chats.db`."
         )
     if scheme == "sqlite":
-        return _sqlite(url, str(name), options)
+        return _sqlite(url, str(name), options, busy_ms)
     return _postgresql(str(name), options), None
 
 
-def _sqlite(url: str, name: str, options: JSON) -> tuple[Database, Path | None]:
+def _sqlite(url: str, name: str, options: JSON, busy_ms: int) -> tuple[Database, Path | None]:
     path = None if name == ":memory:" else Path(name).absolute()
     if path is not None and not path.parent.is_dir():
         raise ValueError(f"`{_shown(url)}`: the folder `{path.parent}` does not exist.")
@@ -143,7 +200,7 @@ def _sqlite(url: str, name: str, options: JSON) -> tuple[Database, Path | None]:
         raise ValueError(f"`{_shown(url)}`: `{path}` is a folder, not a file.")
     settings: JSON = {
         "pragmas": _PRAGMAS,
-        "timeout": BUSY_MS / 1000,
+        "timeout": busy_ms / 1000,
         "lock_type": "IMMEDIATE",
         "thread_safe": False,
         "check_same_thread": False,
@@ -157,7 +214,7 @@ def _postgresql(name: str, options: JSON) -> Database:
             "`postgresql://` needs the package `psycopg`: pip install 'psycopg[binary]'."
         )
     settings: JSON = {"prefer_psycopg3": True, "thread_safe": False}
-    return PostgresqlDatabase(name, **{**options, **settings})
+    return PostgresqlDatabase(name, **{**_NETWORK, **options, **settings})
 
 
 def _shown(url: str) -> str:

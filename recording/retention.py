@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from peewee import Database, SqliteDatabase
 
 from models import execute
+from recording.database import writing
 from recording.parts import PartStore
 from recording.search import unsay
 from recording.sweeping import sweep
@@ -22,22 +24,38 @@ _STEP_MS = 20
 """A step that takes longer makes the next one smaller; one that takes a quarter, larger."""
 
 _SWEEP_S = 0.015
-_MOST_REQUESTS = 64
-_VACUUM_PAGES = 256
+_MOST_REQUESTS = 32
+_ROW_BYTES = 28
+"""PostgreSQL's own, beside the columns."""
+
+_VACUUM_PAGES = 64
 _IN_FLIGHT_MS = 3_600_000
 
-# The answer to a call in flight needs its request: such a session is not touched.
-_OLDEST = """SELECT s.id, s.last_accessed FROM sessions s WHERE NOT EXISTS (
-    SELECT 1 FROM requests q LEFT JOIN responses a ON a.request_id = q.id
-    WHERE q.session_id = s.id AND q.created_at > ? AND (a.state IS NULL OR a.state = 'streaming'))
+# The answer to a call in flight needs its request: such a session is not touched. Rows are long,
+# so the search goes by indices: reading each request of a long session would hold the writer up.
+_OLDEST = """SELECT s.id, s.last_accessed FROM sessions s WHERE s.last_accessed <= ? OR (
+    NOT EXISTS (SELECT 1 FROM requests r WHERE r.created_at > ? AND r.id IN (
+        SELECT q.id FROM requests q LEFT JOIN responses a ON a.request_id = q.id
+        WHERE q.session_id = s.id AND a.id IS NULL))
+    AND NOT EXISTS (SELECT 1 FROM responses a WHERE a.state = 'streaming' AND a.created_at > ?
+        AND a.session_id || '' = s.id))
     ORDER BY s.last_accessed, s.id LIMIT 1"""
 
 
 class Retention:
     """Removes what is too old or too much, a little with each step."""
 
-    def __init__(self, *, keep_days: int = 0, keep_mb: int = 0) -> None:
-        """0 means no limit."""
+    def __init__(
+        self,
+        *,
+        keep_days: int = 0,
+        keep_mb: int = 0,
+        step_ms: int | None = None,
+        measure: Callable[[Database], int] | None = None,
+    ) -> None:
+        """0 means no limit. `measure` tells the bytes that the record takes."""
+        self._measure = measure or used_bytes
+        self._step_ms = step_ms
         self._keep_ms = keep_days * DAY_MS
         self._keep_bytes = keep_mb * 1_000_000
         self._requests = 8
@@ -81,24 +99,26 @@ class Retention:
     def _forget(self, database: Database) -> bool:
         """Whether something was removed."""
         now_ms = time.time_ns() // 1_000_000
-        oldest = execute(database, _OLDEST, (now_ms - _IN_FLIGHT_MS,)).fetchone()
+        oldest = execute(database, _OLDEST, (now_ms - _IN_FLIGHT_MS,) * 3).fetchone()
         if oldest is None:
             return False
         session_id, last_accessed = oldest
         too_old = bool(self._keep_ms) and last_accessed < now_ms - self._keep_ms
-        too_much = bool(self._keep_bytes) and used_bytes(database) > self._keep_bytes
+        too_much = bool(self._keep_bytes) and self._measure(database) > self._keep_bytes
         if not too_old and not too_much:
             return False
         started = time.monotonic()
-        with database.atomic():
+        with writing(database):
             _remove_requests(database, session_id, self._requests)
+        _checkpoint(database)
         self._adapt((time.monotonic() - started) * 1000)
         return True
 
     def _adapt(self, took_ms: float) -> None:
-        if took_ms > _STEP_MS:
+        limit = _STEP_MS if self._step_ms is None else self._step_ms
+        if took_ms > limit:
             self._requests = max(self._requests // 2, 1)
-        elif took_ms < _STEP_MS / 4:
+        elif took_ms < limit / 4:
             self._requests = min(self._requests * 2, _MOST_REQUESTS)
 
 
@@ -120,6 +140,19 @@ def used_bytes(database: Database) -> int:
     return pages * _number(database, "PRAGMA page_size")
 
 
+def measured_bytes(database: Database) -> int:
+    """What the rows take; on PostgreSQL by reading all of them, too slow for between two rows."""
+    if isinstance(database, SqliteDatabase):
+        return used_bytes(database)
+    total = 0
+    for table in database.get_tables():
+        sizes = " + ".join(
+            f"COALESCE(pg_column_size({column.name}), 0)" for column in database.get_columns(table)
+        )
+        total += _number(database, f"SELECT COALESCE(SUM({_ROW_BYTES} + {sizes}), 0) FROM {table}")
+    return total
+
+
 def _remove_requests(database: Database, session_id: str, limit: int) -> None:
     """Removes a session's first requests with their answers; after the last one the session."""
     first = "SELECT id FROM requests WHERE session_id = ? ORDER BY id LIMIT ?"
@@ -139,7 +172,14 @@ def _give_back(database: Database) -> bool:
     ):
         return False
     execute(database, f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+    _checkpoint(database)
     return True
+
+
+def _checkpoint(database: Database) -> None:
+    """Moves a step's pages on at once; left together they would make one later commit slow."""
+    if isinstance(database, SqliteDatabase):
+        execute(database, "PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _number(database: Database, sql: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from peewee import Database, PostgresqlDatabase
 
 from models import execute
+from recording.database import writing
 from recording.words import words_of
 
 _AT_ONCE = 32
@@ -77,7 +78,7 @@ def index(database: Database, limit_s: float) -> bool:
     # A text that took another's place has its number.
     if unsay(database, limit_s):
         return True
-    with database.atomic():
+    with writing(database):
         unread = execute(database, _NEXT_UNREAD, (_AT_ONCE,)).fetchall()
         for (number,) in unread:
             if time.monotonic() >= give_up_at:
@@ -97,7 +98,7 @@ def unsay(database: Database, limit_s: float) -> bool:
     if isinstance(database, PostgresqlDatabase):
         return False
     give_up_at = time.monotonic() + limit_s
-    with database.atomic():
+    with writing(database):
         gone = execute(database, _NEXT_UNSAID, (_AT_ONCE,)).fetchall()
         for row, number, body in gone:
             if time.monotonic() >= give_up_at:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from peewee import Database, IntegrityError
 
 from models import execute
+from recording.database import writing
 
 _AT_ONCE = 64
 
@@ -49,7 +50,7 @@ def sweep(database: Database, limit_s: float) -> Swept:
     give_up_at = time.monotonic() + limit_s
     swept = Swept()
     try:
-        with database.atomic():
+        with writing(database):
             waiting = execute(database, _NEXT, (_AT_ONCE,)).fetchall()
             for (node,) in waiting:
                 # One at least, however slow the database is: nothing looked at means all is done.

@@ -30,7 +30,7 @@ from peewee import (
 )
 
 from models import NewerDatabaseError
-from recording.database import RecordDatabase
+from recording.database import RecordDatabase, writing
 from recording.parts import PartStore
 from recording.rare_log import RareLog
 from recording.retention import Retention
@@ -266,7 +266,7 @@ class Writer:
     def _write_together(self, rows: Sequence[Row]) -> bool:
         database = self._store.database
         try:
-            with database.atomic():
+            with writing(database):
                 for row in rows:
                     write_row(database, row, self._parts)
         except REFUSAL:
@@ -276,7 +276,7 @@ class Writer:
 
     def _write_one_by_one(self, rows: Sequence[Row]) -> None:
         database = self._store.database
-        with database.atomic():
+        with writing(database):
             for row in rows:
                 # A part may have gone between being found and being used: another instance
                 # cleans up. Then it is written anew.
@@ -322,7 +322,8 @@ class Writer:
     def _mark_interrupted(self) -> None:
         if not self._marked:
             try:
-                mark_interrupted(self._store.database, self._started_ms)
+                with writing(self._store.database):
+                    mark_interrupted(self._store.database, self._started_ms)
                 self._marked = True
             except TROUBLE as exc:
                 self._note_trouble(exc)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import stat
 
 import pytest
 
 from tests.answers import CLAUDE, OPENAI, body
 from tests.clients import CLIENT_KEY, ask, post
+from tests.proxy import START_SECONDS
 from tests.upstream import json_reply
 
 
@@ -133,3 +135,21 @@ def test_what_a_user_wants_redacted_is_sent_but_not_stored(start_proxy, upstream
     titles = proxy.query("SELECT first_user_message FROM sessions")
     assert [tuple(title) for title in titles] == [("ticket [redacted]",)]
     assert "4711" not in row["provider_request"]
+
+
+def test_a_newer_database_ends_the_start_and_is_left_as_it_is(start_proxy, tmp_path):
+    newer = tmp_path / "newer.db"
+    connection = sqlite3.connect(newer)
+    connection.execute(
+        "CREATE TABLE migrations (name TEXT NOT NULL PRIMARY KEY, applied_at BIGINT)"
+    )
+    connection.execute("INSERT INTO migrations VALUES ('m999_later', 1)")
+    connection.commit()
+    connection.execute("PRAGMA journal_mode = wal")
+    connection.close()
+    before = newer.read_bytes()
+    proxy = start_proxy(options={"chat_db": f"sqlite:///{newer}"})
+    assert proxy.process.wait(START_SECONDS) == 1
+    assert "written by a newer version (m999_later)" in proxy.log
+    assert "It was left as it is." in proxy.log
+    assert newer.read_bytes() == before

@@ -1,0 +1,157 @@
+"""The real proxy on PostgreSQL: one instance, four at once, and a server that goes away."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import pytest
+
+from tests.answers import CLAUDE, body
+from tests.clients import ask, post
+from tests.proxy import START_SECONDS
+from tests.test_proxy_memory import ENVIRONMENT, THINKING, TOOL_USE, _first_turn, _second_turn
+from tests.upstream import Upstream, json_reply
+
+INSTANCES = 4
+CONVERSATIONS = 6
+TURNS = 4
+
+
+@pytest.fixture
+def open_proxies(start_proxy, upstream, postgres_url):
+    """Starts proxies that share one PostgreSQL database."""
+
+    def start(count, provider=upstream):
+        proxies = [
+            start_proxy(
+                routes=[f"claude-*=anthropic@{provider.url}"],
+                environment=ENVIRONMENT,
+                options={"chat_db": postgres_url},
+            )
+            for _ in range(count)
+        ]
+        return [proxy.wait_until_up() for proxy in proxies]
+
+    return start
+
+
+@pytest.fixture
+def query(postgres_server, postgres_url):
+    """Rows as a user of plain SQL sees them."""
+    return lambda sql, *values: postgres_server.query(postgres_url, sql, *values)
+
+
+def _answer(number):
+    said = {**CLAUDE, "id": f"msg_{number}", "content": [{"type": "text", "text": f"No {number}"}]}
+    return json_reply(body(said))
+
+
+def _until(condition, what):
+    deadline = time.monotonic() + START_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def _finished(query, count):
+    return lambda: (
+        query("SELECT COUNT(*) AS n FROM exchanges WHERE state = 'complete'")[0]["n"] == count
+    )
+
+
+def test_an_exchange_is_recorded_whole(open_proxies, upstream, query):
+    (proxy,) = open_proxies(1)
+    upstream.reply(json_reply(body(CLAUDE)))
+    answer = post(proxy, ask("claude-sonnet-4-5", "Grüße"))
+    _until(_finished(query, 1), "the exchange is recorded")
+    (row,) = query("SELECT * FROM exchanges")
+    assert row["request_id"] == answer.headers["x-chat-request-id"]
+    assert json.loads(row["openai_request"])["messages"][0]["content"] == "Grüße"
+    assert json.loads(row["provider_request"])["messages"][0]["content"] == "Grüße"
+    assert json.loads(row["openai_response"]) == answer.json()
+    assert json.loads(row["provider_response"]) == CLAUDE
+    assert (row["total_tokens"], row["stream"]) == (16, False)
+
+
+def test_thinking_comes_back_through_another_instance(open_proxies, upstream, query):
+    first, second = open_proxies(2)
+    said = _first_turn(first, upstream, THINKING, TOOL_USE)
+    _until(lambda: query("SELECT 1 AS found FROM states"), "the state is recorded")
+    assert _second_turn(second, upstream, said) == [THINKING, TOOL_USE]
+
+
+def _talk(proxies, number, replies, finished):
+    """A conversation whose turns go through one instance after the other."""
+    messages = []
+    for turn in range(TURNS):
+        messages.append({"role": "user", "content": f"{number}, {turn}"})
+        proxy = proxies[(number + turn) % len(proxies)]
+        asked = {"model": f"claude-{number}", "messages": messages}
+        answer = post(proxy, asked)
+        assert answer.status_code == 200, answer.text
+        messages.append(answer.json()["choices"][0]["message"])
+        request = answer.headers["x-chat-request-id"]
+        replies.append((number, turn, request))
+        _until(lambda name=request: finished(name), "the turn is recorded")
+
+
+def test_four_instances_share_their_conversations(open_proxies, query):
+    provider = Upstream()
+    provider.reply(*(_answer(number) for number in range(CONVERSATIONS * TURNS + 1)))
+    proxies, told = open_proxies(INSTANCES, provider), []
+
+    def finished(request):
+        sql = "SELECT 1 AS found FROM exchanges WHERE request_id = %s AND state = 'complete'"
+        return bool(query(sql, request))
+
+    talks = [
+        threading.Thread(target=_talk, args=(proxies, number, told, finished))
+        for number in range(CONVERSATIONS)
+    ]
+    for talk in talks:
+        talk.start()
+    for talk in talks:
+        talk.join()
+    provider.close()
+
+    rows = {row["request_id"]: row for row in query("SELECT * FROM exchanges")}
+    assert len(rows) == CONVERSATIONS * TURNS
+    for number in range(CONVERSATIONS):
+        turns = [rows[request] for place, _, request in sorted(told) if place == number]
+        assert len({row["session_id"] for row in turns}) == 1
+        answers = [None, *(row["response_id"] for row in turns)]
+        assert [row["request_parent_id"] for row in turns] == answers[:-1]
+        assert turns[0]["message_count"] == 2 * TURNS
+    assert len({row["session_id"] for row in rows.values()}) == CONVERSATIONS
+    assert "cannot be written" not in "".join(proxy.log for proxy in proxies)
+
+
+def test_nothing_is_lost_while_the_server_is_away(open_proxies, upstream, query, postgres_server):
+    proxies = open_proxies(2)
+    upstream.reply(json_reply(body(CLAUDE)))
+    asked = []
+
+    def ask_all():
+        for proxy in proxies:
+            answer = post(proxy, ask("claude-sonnet-4-5", f"question {len(asked)}"))
+            assert answer.status_code == 200
+            asked.append(answer.headers["x-chat-request-id"])
+
+    ask_all()
+    _until(_finished(query, 2), "what came before is recorded")
+    postgres_server.stop()
+    try:
+        started = time.monotonic()
+        for _ in range(3):
+            ask_all()
+        assert time.monotonic() - started < 5
+        waiting = [proxy.folder.glob("*.spill") for proxy in proxies]
+        _until(lambda: all(any(files) for files in waiting), "the rows wait in a file")
+    finally:
+        postgres_server.start()
+    ask_all()
+    _until(_finished(query, 10), "everything is recorded")
+    assert {row["request_id"] for row in query("SELECT request_id FROM exchanges")} == set(asked)
+    assert all("The database is back" in proxy.log for proxy in proxies)
