@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import ssl
-from ipaddress import ip_address
 
 import httpx
 import openai
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from mitmproxy.certs import CertStore
 
 from tests.answers import CLAUDE, body, claude_events
 from tests.clients import CLIENT_KEY, ask, events
-from tests.upstream import Upstream, json_reply, stream_reply
+from tests.upstream import Upstream, json_reply, loopback_tls, stream_reply
 
 KEY = {"ANTHROPIC_API_KEY": "sk-ant-environment-key-0123456789"}
 
@@ -61,12 +57,7 @@ def test_a_provider_that_cannot_be_reached_is_told_over_tls_too(proxy, http2):
 
 
 def test_a_provider_behind_tls_is_reached(start_proxy, tmp_path):
-    store = CertStore.from_store(tmp_path / "provider", "mitmproxy", 2048)
-    entry = store.get_cert("127.0.0.1", [_ip("127.0.0.1")], None)
-    chain = tmp_path / "provider.pem"
-    chain.write_bytes(entry.cert.to_pem() + _private_key(entry))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(chain)
+    context = loopback_tls(tmp_path / "provider")
     upstream = Upstream(context)
     upstream.reply(json_reply(body(CLAUDE)))
     proxy = start_proxy(
@@ -79,18 +70,6 @@ def test_a_provider_behind_tls_is_reached(start_proxy, tmp_path):
     with httpx.Client(proxy=proxy.url) as client:
         answer = client.post("http://api.openai.invalid/v1/chat/completions", json=ask("claude-x"))
     assert answer.status_code == 200, answer.text
-
-
-def _ip(address: str):
-    return x509.IPAddress(ip_address(address))
-
-
-def _private_key(entry) -> bytes:
-    return entry.privatekey.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
 
 
 def test_reverse_mode_needs_no_proxy_variables(start_proxy, upstream):

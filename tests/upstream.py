@@ -10,6 +10,12 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from mitmproxy.certs import CertStore
 
 from transforms.json_text import loads
 
@@ -61,6 +67,22 @@ def json_reply(body: bytes, status: int = 200, **headers: str) -> Reply:
 def stream_reply(pieces: Sequence[bytes | threading.Event], **options) -> Reply:
     """A stream of server-sent events."""
     return Reply(pieces, content_type="text/event-stream; charset=utf-8", **options)
+
+
+def loopback_tls(folder: Path) -> ssl.SSLContext:
+    """A certificate for 127.0.0.1; who trusts `mitmproxy-ca-cert.pem` in the folder trusts it."""
+    store = CertStore.from_store(folder, "mitmproxy", 2048)
+    entry = store.get_cert("127.0.0.1", [x509.IPAddress(ip_address("127.0.0.1"))], None)
+    key = entry.privatekey.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    chain = folder / "127.0.0.1.pem"
+    chain.write_bytes(entry.cert.to_pem() + key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(chain)
+    return context
 
 
 class Upstream:
