@@ -80,6 +80,13 @@ class Call:
     """Where the request will go, filled in; a provider with several doors is built for the one it
     leads to."""
 
+    chat_id: str = ""
+    """The chat that was made for this call, at a provider that keeps conversations itself."""
+
+    account: str = ""
+    """Tells one login from another without telling either; what a provider keeps for one is
+    nothing to the other."""
+
     @property
     def streams(self) -> bool:
         """Whether the client asked for a stream."""
@@ -183,6 +190,9 @@ class Auth:
 
     header: str = "authorization"
     prefix: str = "Bearer "
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """Headers that go along with the key in the customary variable, each with the variable that
+    holds its value. As secret as the key; a variable that is not set is no header."""
 
     def headers(self, key: str) -> dict[str, str]:
         """The header with the key in it."""
@@ -199,6 +209,24 @@ class Unsigned:
     body: bytes
     time: int
     """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chats:
+    """How a provider that keeps conversations itself is given a new one, before the first turn."""
+
+    goes_on: Callable[[Call], bool]
+    """Whether the call goes on in a chat that the provider has already."""
+
+    build_request: Callable[[Call], ProviderRequest]
+    """Asks for a new chat."""
+
+    parse_response: Callable[[JSON], str]
+    """The id of the new chat. Raises ResponseError."""
+
+
+CHAT_LOST = "chat_not_found"
+"""Code of the error that a provider has lost the chat in which a call was to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,3 +260,6 @@ class Provider:
     sign: Callable[[Unsigned, Mapping[str, str]], Mapping[str, str]] | None = None
     """Signed headers of a request, made from the environment's credentials where there is no key
     in `key_variable`. Raises RequestError, with status 401, that names what is missing."""
+
+    chats: Chats | None = None
+    """Where every conversation lies in a chat of the provider's own."""
