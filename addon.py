@@ -86,12 +86,12 @@ class Diptych:
             with self._border(call):
                 call.headers()
 
-    def response(self, flow: HTTPFlow) -> None:
+    async def response(self, flow: HTTPFlow) -> None:
         """Translates a plain answer, and records the exchange."""
         call = self._calls.pop(flow.id, None)
         if call is not None:
             with self._border(call):
-                call.finish()
+                await call.finish()
                 flow_list.trim(ctx.master, LONGEST_FLOW_LIST)
 
     def error(self, flow: HTTPFlow) -> None:

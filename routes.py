@@ -219,6 +219,17 @@ class KeyRing:
             )
         return self._required(target, None)
 
+    def beside(self, target: Target, key: str | None) -> dict[str, str]:
+        """Headers that go along with the key, if it is the one in the customary variable."""
+        provider = target.provider
+        customary = provider.key_variable is not None and target.key == provider.key_variable
+        if not customary or not self.environment_allowed:
+            return {}
+        if not key or key != self.environment.get(target.key or ""):
+            return {}
+        found = {name: self.environment.get(each) for name, each in provider.auth.beside.items()}
+        return {name: value for name, value in found.items() if value}
+
     def signing_environment(self, target: Target) -> Mapping[str, str] | None:
         """The environment to sign with, for a provider that signs and has no key."""
         signs = target.provider.sign is not None and target.key == target.provider.key_variable

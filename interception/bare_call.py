@@ -38,7 +38,7 @@ class BareCall(CallInFlight):
             messages.frame_stream(self.flow)
         self._open_stream(Watcher(response.headers.get("content-encoding", ""), self._on_piece))
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """Records the answer, or the error, as it passed."""
         response = self.flow.response
         assert response is not None

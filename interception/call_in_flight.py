@@ -11,7 +11,7 @@ import asyncio
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mitmproxy.http import HTTPFlow
@@ -53,6 +53,7 @@ class CallInFlight(ABC):
         self.request_id = str(uuid.uuid4())
         self.client_request = messages.decoded_body(flow.request)
         self.client_url = flow.request.pretty_url
+        self._client_path = flow.request.path
         self._client_headers = messages.lower_headers(flow.request)
         self._client_key = messages.client_key(flow.request)
         self._around = around
@@ -70,7 +71,7 @@ class CallInFlight(ABC):
         """Decides, with the head of the answer, how its body is taken."""
 
     @abstractmethod
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """The answer is in."""
 
     @abstractmethod
@@ -97,11 +98,10 @@ class CallInFlight(ABC):
         url: str,
         provider_request: bytes | None,
         dropped: tuple[str, ...] = (),
-        key: str | None = None,
+        secrets: Iterable[str] = (),
         recalled: bool = False,
         waited_s: float = 0.0,
     ) -> None:
-        request = self.flow.request
         record = RequestRecord(
             request_id=self.request_id,
             timestamp=int(time.time() * 1000),
@@ -113,11 +113,11 @@ class CallInFlight(ABC):
             model=self.model,
             provider_model=self.provider_model,
             upstream_url=url,
-            method=request.method,
-            path=request.path,
+            method=self.flow.request.method,
+            path=self._client_path,
             stream=bool(self.body and self.body.get("stream") is True),
             dropped=dropped,
-            secrets=tuple(secret for secret in (key, self._client_key) if secret),
+            secrets=(*secrets, *((self._client_key,) if self._client_key else ())),
             routed=self.routed,
             recalled=recalled,
             waited_s=waited_s,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mitmproxy.http import HTTPFlow
 
 from interception import failures, messages
+from interception.asking import Ready, ask, readable
 from interception.attachments import attach
 from interception.call_in_flight import CallInFlight, Surroundings
 from interception.decoding import UnreadableEncoding
@@ -23,9 +26,9 @@ from interception.streams import (
 )
 from routes import KeyRing, Target, fill_in, origin
 from transforms.chat_request import check_request
-from transforms.contract import JSON, Call, ErrorAnswer, Unsigned
+from transforms.contract import CHAT_LOST, JSON, Call, ErrorAnswer, ProviderRequest, Unsigned
 from transforms.errors import RequestError, ResponseError, TransformError
-from transforms.json_text import dumps, loads
+from transforms.json_text import dumps
 
 
 class RoutedCall(CallInFlight):
@@ -50,6 +53,8 @@ class RoutedCall(CallInFlight):
         self._problem = problem
         self._call: Call | None = None
         self._dropped: tuple[str, ...] = ()
+        self._user_agent = self._client_headers.get("user-agent", "Diptych")
+        self._secrets: tuple[str, ...] = ()
         self._answered = False
         self._failure: ErrorAnswer | None = None
         self._may_be_private = messages.may_fetch_from_private(flow)
@@ -65,39 +70,68 @@ class RoutedCall(CallInFlight):
             recalled = await recollect(
                 self._around.recorder, self.provider_name, self._checked_call()
             )
-            self._call = recalled.call
+            self._call = await self._in_its_chat(recalled.call)
             whole = await attach(self._call, self._target.provider.fetches, self._may_be_private)
-            built = self._target.provider.build_request(whole)
-            url = fill_in(self._target.url(built.path), self._around.environment)
-            body = dumps(built.body)
-            key, headers = self._authorized(url, built.headers, body)
+            ready = self._ready(self._target.provider.build_request(whole))
         except TransformError as exc:
             await self.refuse(exc.answer())
             return
-        self._dropped = recalled.dropped_of_client(built.dropped)
+        self._dropped = recalled.dropped_of_client(ready.dropped)
         await self._log_request(
-            url=url,
-            provider_request=body,
+            url=ready.url,
+            provider_request=ready.body,
             dropped=self._dropped,
-            key=key,
+            secrets=self._secrets,
             recalled=recalled.found,
             waited_s=recalled.waited_s,
         )
-        messages.redirect(self.flow.request, url, headers, body)
+        messages.redirect(self.flow.request, ready.url, ready.headers, ready.body)
         self._silence.start()
+
+    def _ready(self, built: ProviderRequest) -> Ready:
+        url = fill_in(self._target.url(built.path), self._around.environment)
+        body = dumps(built.body)
+        secrets, headers = self._authorized(url, built.headers, body)
+        self._secrets = secrets
+        return Ready(url, headers, body, built.dropped)
+
+    async def _in_its_chat(self, call: Call) -> Call:
+        """The call as it is, but for a provider that keeps conversations itself: then it goes on
+        in its chat, or in a new one."""
+        chats = self._target.provider.chats
+        if chats is None:
+            return call
+        key = self._keys().key_for(self._target, self._target.base_url) or ""
+        call = replace(call, account=hashlib.sha256(key.encode()).hexdigest())
+        return call if chats.goes_on(call) else await self._in_new_chat(call)
+
+    async def _in_new_chat(self, call: Call) -> Call:
+        provider = self._target.provider
+        assert provider.chats is not None
+        status, body = await self._asked(self._ready(provider.chats.build_request(call)))
+        told = readable(body)
+        if not 200 <= status < 300 or not isinstance(told, dict):
+            raise ResponseError.reported(provider.parse_error(status, told))
+        return replace(call, chat_id=provider.chats.parse_response(told))
+
+    async def _asked(self, ready: Ready) -> tuple[int, bytes]:
+        return await ask(ready, self._user_agent, self._around.timeout_seconds)
 
     def _authorized(
         self, url: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[str | None, Mapping[str, str]]:
-        """The key, if there is one, and the headers with the key or a signature in them."""
+    ) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """What is secret, and the headers with the key or a signature in them."""
         keys, provider = self._keys(), self._target.provider
         credentials = keys.signing_environment(self._target)
         if provider.sign is not None and credentials is not None:
             now = int(time.time())
             sent = {**headers, "content-type": "application/json"}
-            return None, provider.sign(Unsigned("POST", url, sent, body, now), credentials)
+            return (), provider.sign(Unsigned("POST", url, sent, body, now), credentials)
         key = keys.key_for(self._target, url)
-        return key, {**headers, **(provider.auth.headers(key) if key else {})}
+        if not key:
+            return (), headers
+        beside = keys.beside(self._target, key)
+        return (key, *beside.values()), {**headers, **beside, **provider.auth.headers(key)}
 
     def _checked_call(self) -> Call:
         if self._problem is not None:
@@ -123,7 +157,9 @@ class RoutedCall(CallInFlight):
         self._answered = True
         messages.answer_with_error(self.flow, answer, self.request_id)
         if self._tracker is None:
-            await self._log_request(url=self._target.base_url, provider_request=None)
+            await self._log_request(
+                url=self._target.base_url, provider_request=None, secrets=self._secrets
+            )
         self._log_failure(answer.message, status=answer.status, openai_response=answer.body())
 
     def headers(self) -> None:
@@ -136,9 +172,9 @@ class RoutedCall(CallInFlight):
         if self._call is None or not self._call.streams or not 200 <= response.status_code < 300:
             return
         # A plain answer to a call for a stream is taken whole, so that an error in it can still
-        # have its own status.
+        # have its own status; so is a page, which is never an answer.
         content_type = response.headers.get("content-type", "").lower()
-        if content_type.startswith("application/json"):
+        if content_type.startswith(("application/json", "text/html")):
             return
         encoding = response.headers.get("content-encoding", "")
         try:
@@ -166,7 +202,7 @@ class RoutedCall(CallInFlight):
             openai_response=INTERNAL_ERROR.body(),
         )
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """Translates a plain answer; a streamed one has been translated already."""
         self._silence.stop()
         if self._answered:
@@ -177,13 +213,60 @@ class RoutedCall(CallInFlight):
             self._finish_stream(self._stream)
             return
         self._stream = None
-        body = messages.decoded_body(response)
+        await self._settle(response.status_code, messages.decoded_body(response))
+
+    async def _settle(self, status: int, body: bytes) -> None:
         try:
-            completion, provider_answer = self._translated(response.status_code, body)
+            completion, provider_answer = self._translated(status, body)
         except TransformError as exc:
-            self._answer_error(exc.answer(), body)
+            answer = exc.answer()
+            if self._lost_its_chat(answer):
+                await self._begin_again(answer, body)
+            else:
+                self._answer_error(answer, body)
         else:
             self._answer(completion, provider_answer)
+
+    def _lost_its_chat(self, answer: ErrorAnswer) -> bool:
+        """Whether the provider lost the chat in which the call was to go on; one that was made
+        for this call is not made again."""
+        assert self._call is not None
+        chats = self._target.provider.chats
+        return chats is not None and answer.code == CHAT_LOST and not self._call.chat_id
+
+    async def _begin_again(self, lost: ErrorAnswer, body: bytes) -> None:
+        """Tells the whole conversation in a new chat: an exchange of its own in the record, since
+        what is sent and what is answered are others.
+
+        The client waits with its request unanswered, so the answer is taken whole.
+        """
+        assert self._call is not None
+        self._log_failure(
+            lost.message,
+            status=lost.status,
+            openai_response=lost.body(),
+            provider_response=body,
+        )
+        self.request_id, self._tracker = str(uuid.uuid4()), None
+        try:
+            self._call = await self._in_new_chat(self._call)
+            ready = self._ready(self._target.provider.build_request(self._call))
+        except TransformError as exc:
+            await self.refuse(exc.answer())
+            return
+        await self._log_request(
+            url=ready.url,
+            provider_request=ready.body,
+            dropped=self._dropped,
+            secrets=self._secrets,
+            recalled=True,
+        )
+        try:
+            status, told = await self._asked(ready)
+        except TransformError as exc:
+            self._answer_error(exc.answer(), b"")
+        else:
+            await self._settle(status, told)
 
     def _translated(self, status: int, body: bytes) -> tuple[JSON, JSON]:
         assert self._call is not None
@@ -197,11 +280,7 @@ class RoutedCall(CallInFlight):
         if status < 400:
             message = f"The provider answered HTTP {status}, which is no answer to a call."
             return ErrorAnswer(502, message, "upstream_error")
-        try:
-            readable: object = loads(body)
-        except ValueError:
-            readable = body.decode("utf-8", "replace")
-        return self._target.provider.parse_error(status, readable)
+        return self._target.provider.parse_error(status, readable(body))
 
     def _answer(self, completion: JSON, provider_answer: JSON) -> None:
         response = self.flow.response

@@ -97,6 +97,17 @@ def common_start(text: str, other: str) -> int:
     return min(end, len(text))
 
 
+def chat_id(answer: JSON) -> str | None:
+    """The id of the provider's own chat, which comes with its state on the message."""
+    choices = answer.get("choices")
+    first = _object(choices[0]) if isinstance(choices, list) and choices else {}
+    for state in _object(first.get("message")).values():
+        given = _object(state).get("chat_id")
+        if isinstance(given, str) and 0 < len(given) <= _LONGEST_ID:
+            return clean_text(given)
+    return None
+
+
 def _reads_as_json(body: bytes) -> bool:
     try:
         _is_json(body)

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recording import sessions
-from recording.bodies import Body, answer_columns, answer_id, body_text, clean_text, parse_body
+from recording.bodies import (
+    Body,
+    answer_columns,
+    answer_id,
+    body_text,
+    chat_id,
+    clean_text,
+    parse_body,
+)
 from recording.redaction import Redactor, redact_url
 from recording.rows import RequestRow, ResponseRow
 from recording.tracker import PersistenceTracker, RequestRecord
@@ -91,6 +99,7 @@ class RowBuilder:
             timestamp=now_ms(),
             turns=sessions.answer_digests(answer) if can_be_continued else [],
             message_count=tracker.message_count + 1,
+            chat_id=chat_id(answer),
             first_piece=first_piece,
             pieces=self._redacted_pieces(pieces, tracker.secrets),
         )

@@ -76,6 +76,8 @@ class ResponseRow(msgspec.Struct, tag="response"):
     turns: list[str] = []
     """Digests of the answer's choices, once it is final."""
     message_count: int = 0
+    chat_id: str | None = None
+    """The provider's own chat, if it told one."""
     first_piece: int = 0
     """Position of the first of `pieces`."""
     pieces: list[tuple[int, bytes]] = []
@@ -288,7 +290,11 @@ def _write_turns(
         execute(database, _INSERT_TURN, (turn, response_id, session_id))
     execute(
         database,
-        "UPDATE sessions SET parent_id = ?, last_accessed = ?, message_count = CASE "
-        "WHEN message_count < ? THEN ? ELSE message_count END WHERE id = ?",
-        (response_id, row.timestamp, row.message_count, row.message_count, session_id),
+        "UPDATE sessions SET parent_id = ?, chat_id = COALESCE(CAST(? AS TEXT), chat_id), "
+        "last_accessed = ?, message_count = CASE WHEN message_count < ? THEN ? "
+        "ELSE message_count END WHERE id = ?",
+        (
+            *(response_id, row.chat_id, row.timestamp),
+            *(row.message_count, row.message_count, session_id),
+        ),
     )

@@ -42,6 +42,9 @@ OPENAI = {
     "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
 }
 
+NEW_CHAT = {"success": True, "request_id": "r", "data": {"id": "C1"}}
+"""Of a provider that keeps conversations itself, to whoever asks for a new one."""
+
 
 def body(answer: object) -> bytes:
     """An answer as the bytes of its body."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from tests.answers import NEW_CHAT, body
 from tests.cases import STREAM, Case, all_cases, meant
 from tests.clients import NOWHERE, sdk
 from tests.proxy import Proxy
 from tests.upstream import Reply, Upstream, json_reply
 from transforms import PROVIDERS
+
+MADE_ID = re.compile(r"call_(fixture|[0-9a-f]{32})(?=_\d+$)")
 
 CONTENT_TYPES = {
     "sse": "text/event-stream",
@@ -57,7 +61,28 @@ def ask(proxy: Proxy, case: Case) -> dict:
 
 
 def path_of(proxy: Proxy, upstream: Upstream) -> str:
-    return upstream.received[0].path.partition("?")[0]
+    return upstream.received[-1].path.partition("?")[0]
+
+
+def before(case: Case) -> list[Reply]:
+    """What the provider is asked before the call, answered."""
+    return [json_reply(body(NEW_CHAT))] if case.provider.chats else []
+
+
+def choices_of(completion: dict) -> list[dict]:
+    """The choices, but for ids that we made, and for where they lie in a chat of the provider's:
+    the former are the call's own, the latter the login's."""
+    choices = meant(completion)["choices"]
+    for choice in choices:
+        message = choice["message"]
+        choice["message"] = {
+            name: value
+            for name, value in message.items()
+            if not (isinstance(value, dict) and "chat_id" in value)
+        }
+        for call in message.get("tool_calls", ()):
+            call["id"] = MADE_ID.sub("made", call["id"])
+    return choices
 
 
 def pieces_of(body: bytes, seed: int) -> list[bytes]:
@@ -68,15 +93,15 @@ def pieces_of(body: bytes, seed: int) -> list[bytes]:
 
 @pytest.mark.parametrize("case", some("provider_response.json", "response.json"))
 def test_a_plain_answer_comes_through(every_provider, upstream, case):
-    upstream.reply(json_reply((case.folder / "provider_response.json").read_bytes()))
+    answer = json_reply((case.folder / "provider_response.json").read_bytes())
+    upstream.reply(*before(case), answer)
     request = ask(every_provider, case)
     with sdk(every_provider, f"{NOWHERE}/v1") as client:
         request.pop("stream", None)
         answer = client.chat.completions.create(
             model=request.pop("model"), messages=request.pop("messages"), extra_body=request
         )
-    expected = meant(case.json("response"))["choices"]
-    assert meant(answer.to_dict())["choices"] == expected
+    assert choices_of(answer.to_dict()) == choices_of(case.json("response"))
     assert path_of(every_provider, upstream).endswith(
         case.json("provider_request")["path"].partition("?")[0].split("/")[-1]
     )
@@ -86,7 +111,7 @@ def test_a_plain_answer_comes_through(every_provider, upstream, case):
 def test_a_stream_comes_through(every_provider, upstream, case):
     framing = next(iter(case.folder.glob(STREAM))).suffix.removeprefix(".")
     reply = Reply(pieces_of(case.stream, seed=7), content_type=CONTENT_TYPES[framing])
-    upstream.reply(reply)
+    upstream.reply(*before(case), reply)
     request = {**ask(every_provider, case), "stream": True}
     with sdk(every_provider, f"{NOWHERE}/v1") as client:
         raw = client.chat.completions.with_raw_response.create(

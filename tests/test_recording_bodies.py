@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from recording.bodies import answer_columns, answer_id, body_text, clean_text, parse_body
+from recording.bodies import (
+    answer_columns,
+    answer_id,
+    body_text,
+    chat_id,
+    clean_text,
+    parse_body,
+)
 from tests.records import ANSWER
 
 
@@ -88,3 +95,21 @@ def test_an_id_is_a_short_text(given, taken):
 
 def test_clean_text_fits_every_database():
     assert clean_text("a\0\ud83dé") == "a\ufffd?é"
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ({"content": "x", "acme": {"chat_id": "C1"}}, "C1"),
+        ({"content": "x", "acme": {"chat_id": 1}}, None),
+        ({"content": "x", "acme": {"chat_id": "C" * 1000}}, None),
+        ({"content": "x"}, None),
+        (None, None),
+    ],
+)
+def test_the_chat_is_told_by_the_state_on_the_message(message, told):
+    assert chat_id({"choices": [{"message": message}]}) == told
+
+
+def test_an_answer_without_choices_tells_no_chat():
+    assert chat_id({}) is None

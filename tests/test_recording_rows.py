@@ -213,3 +213,11 @@ def test_raw_pieces_keep_their_order_and_time(database):
         (1, 2, b"\xff"),
         (2, 9, b"c"),
     ]
+
+
+def test_a_session_keeps_the_chat_until_an_answer_tells_another(database):
+    for number, chat in enumerate(("C1", None, "C2")):
+        write_row(database, _asks(f"r{number}", "Hi", explicit_session="s"))
+        write_row(database, _answers(f"r{number}", response_id=f"a{number}", chat_id=chat))
+        found = _all(database, "SELECT chat_id, parent_id FROM sessions")
+        assert found == [("C2" if number == 2 else "C1", f"a{number}")]

@@ -174,3 +174,26 @@ def test_a_key_that_the_route_names_is_needed_everywhere():
 )
 def test_a_bare_calls_provider_is_known_by_its_address(url, name):
     assert provider_at(url) == name
+
+
+BROWSER = {"QWEN_TOKEN": "k", "QWEN_COOKIE": "token=k", "QWEN_BX_UA": "", "TEAM": "t"}
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "allowed", "beside"),
+    [
+        ("QWEN_TOKEN", "k", True, {"cookie": "token=k"}),
+        ("QWEN_TOKEN", "k", False, {}),
+        ("QWEN_TOKEN", "client's", True, {}),
+        ("QWEN_TOKEN", None, True, {}),
+        ("TEAM", "t", True, {}),
+        ("client", "k", True, {}),
+    ],
+)
+def test_what_goes_beside_a_key_goes_with_the_customary_one_alone(name, key, allowed, beside):
+    keys = ring(BROWSER, allowed=allowed)
+    assert keys.beside(target(key=name, provider="qwen"), key) == beside
+
+
+def test_a_provider_without_a_customary_key_has_nothing_beside_it():
+    assert ring(BROWSER).beside(target(key=None, provider="ollama"), "k") == {}

@@ -21,6 +21,7 @@ _MODULES = (
     "openai",
     "openrouter",
     "perplexity",
+    "qwen",
     "responses",
     "together",
     "vertex",

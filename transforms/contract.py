@@ -80,6 +80,13 @@ class Call:
     """Where the request will go, filled in; a provider with several doors is built for the one it
     leads to."""
 
+    chat_id: str = ""
+    """The chat that was made for this call, at a provider that keeps conversations itself."""
+
+    account: str = ""
+    """Tells one login from another without telling either; what a provider keeps for one is
+    nothing to the other."""
+
     @property
     def streams(self) -> bool:
         """Whether the client asked for a stream."""
@@ -183,6 +190,9 @@ class Auth:
 
     header: str = "authorization"
     prefix: str = "Bearer "
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """Headers that go along with the key in the customary variable, each with the variable that
+    holds its value. As secret as the key; a variable that is not set is no header."""
 
     def headers(self, key: str) -> dict[str, str]:
         """The header with the key in it."""
@@ -203,6 +213,24 @@ class Unsigned:
 
 WEB = ("http://", "https://")
 """How a web address begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chats:
+    """How a provider that keeps conversations itself is given a new one, before the first turn."""
+
+    goes_on: Callable[[Call], bool]
+    """Whether the call goes on in a chat that the provider has already."""
+
+    build_request: Callable[[Call], ProviderRequest]
+    """Asks for a new chat."""
+
+    parse_response: Callable[[JSON], str]
+    """The id of the new chat. Raises ResponseError."""
+
+
+CHAT_LOST = "chat_not_found"
+"""Code of the error that a provider has lost the chat in which a call was to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,3 +269,5 @@ class Provider:
     """Kinds of content part that this provider wants as data where OpenAI would take an address,
     each with the beginnings of such addresses. What is there is fetched outside, so that
     `build_request` finds a data URL in its place."""
+    chats: Chats | None = None
+    """Where every conversation lies in a chat of the provider's own."""
