@@ -9,7 +9,8 @@ A case is `fixtures/<provider>/<case>/` with its files named by role:
 - `provider_error.json`: `{"status", "body"}` as the provider answered;
 - `error.json`: `{"status", "body", "headers"}` that must come of a refused request, an error
   answer, or an answer that breaks off;
-- `case.toml`: `about`, `source`, `edited`, and `model`, the provider's name for the model.
+- `case.toml`: `about`, `source`, `edited`, `model`, the provider's name for the model, and
+  `base_url` where it is not the provider's own.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ class Case:
         """The call as the addon would make it."""
         request = self.json("request")
         model = self.about.get("model", request["model"])
-        return Call(request, model, completion_id="chatcmpl-fixture", created=1700000000)
+        base_url = self.about.get("base_url", "")
+        return Call(request, model, "chatcmpl-fixture", created=1700000000, base_url=base_url)
 
     @property
     def stream(self) -> bytes:
