@@ -9,8 +9,8 @@ A case is `fixtures/<provider>/<case>/` with its files named by role:
 - `provider_error.json`: `{"status", "body"}` as the provider answered;
 - `error.json`: `{"status", "body", "headers"}` that must come of a refused request, an error
   answer, or an answer that breaks off;
-- `case.toml`: `about`, `source`, `edited`, `model`, the provider's name for the model, and
-  `chat_id`, the chat that was made for the call.
+- `case.toml`: `about`, `source`, `edited`, `model`, the provider's name for the model,
+  `chat_id`, the chat that was made for the call, and `base_url` where it is not the provider's own.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class Case:
             model,
             completion_id="chatcmpl-fixture",
             created=1700000000,
+            base_url=self.about.get("base_url", ""),
             chat_id=self.about.get("chat_id", ""),
         )
 

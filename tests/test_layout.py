@@ -230,7 +230,7 @@ def test_case_folder_holds_a_case(folder: Path) -> None:
 def test_case_says_what_it_is_and_where_it_comes_from(case: Case) -> None:
     about = case.about
 
-    assert about.keys() <= {"about", "source", "edited", "model", "chat_id"}
+    assert about.keys() <= {"about", "source", "edited", "model", "chat_id", "base_url"}
     assert about["about"].endswith(".")
     assert about["source"]
 

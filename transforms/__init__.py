@@ -11,6 +11,7 @@ _MODULES = (
     "cerebras",
     "cohere",
     "compatible",
+    "dashscope",
     "deepseek",
     "fireworks",
     "gemini",

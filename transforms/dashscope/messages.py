@@ -1,0 +1,148 @@
+"""OpenAI messages to native ones.
+
+Text generation takes content as a string, multimodal generation as a list of parts, each with one
+member that tells its kind.
+
+Source: types of the dashscope SDK 2.0; Model Studio documentation, "Visual understanding"
+(2026-09).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transforms.chat_request import content_parts
+from transforms.contract import JSON
+from transforms.dashscope.media import audio_address
+from transforms.errors import RequestError
+
+_KNOWN_FIELDS = {
+    "system": {"role", "content"},
+    "user": {"role", "content"},
+    "tool": {"role", "content", "tool_call_id", "name"},
+    "assistant": {"role", "content", "refusal", "tool_calls", "partial"},
+}
+
+_REASONING = ("reasoning_content", "reasoning")
+
+_TEXT = {"text", "refusal"}
+_MEDIA = {"image_url", "input_audio", "video_url", "video"}
+
+
+def hold_media(messages: list[JSON]) -> bool:
+    """Whether a message holds more than text."""
+    return any(
+        part["type"] not in _TEXT
+        for message in messages
+        for part in content_parts(message.get("content"), "content")
+    )
+
+
+def build_messages(
+    messages: list[JSON], multimodal: bool, keeps_reasoning: bool, dropped: list[str]
+) -> list[JSON]:
+    """The messages as text or multimodal generation takes them.
+
+    Drops: names of participants, reasoning unless it is kept, details of images, unknown fields.
+
+    Raises:
+        RequestError: a message, part or call of a kind that cannot be said.
+    """
+    mapped = []
+    for position, message in enumerate(messages):
+        param = f"messages[{position}]"
+        told = _message(message, param, keeps_reasoning, dropped)
+        parts = _parts(message, param, dropped)
+        if multimodal:
+            told["content"] = parts
+        else:
+            told["content"] = "\n".join(part["text"] for part in parts)
+        mapped.append(told)
+    return mapped
+
+
+def _message(message: JSON, param: str, keeps_reasoning: bool, dropped: list[str]) -> JSON:
+    role = message["role"]
+    if role not in _KNOWN_FIELDS or message.get("function_call"):
+        param = f"{param}.{'role' if role not in _KNOWN_FIELDS else 'function_call'}"
+        raise RequestError(
+            f"`{param}` belongs to function calling as it was before tools; send `tools`,"
+            " `tool_calls` and messages of role `tool`.",
+            param=param,
+            code="unsupported_parameter",
+        )
+    told: JSON = {"role": role, "content": ""}
+    for name in ("tool_call_id", "partial", "name" if role == "tool" else ""):
+        if message.get(name):
+            told[name] = message[name]
+    calls = message.get("tool_calls")
+    if calls:
+        told["tool_calls"] = [
+            _call(call, f"{param}.tool_calls[{at}]") for at, call in enumerate(calls)
+        ]
+    thought = next((message[name] for name in _REASONING if message.get(name)), None)
+    known = _KNOWN_FIELDS[role]
+    if keeps_reasoning and role == "assistant" and isinstance(thought, str):
+        told["reasoning_content"] = thought
+        known = {*known, *_REASONING}
+    dropped += [
+        f"messages[].{name}" for name, value in message.items() if name not in known and value
+    ]
+    return told
+
+
+def _call(call: JSON, param: str) -> JSON:
+    if call.get("type", "function") != "function":
+        raise RequestError(
+            f"`{param}.type` is `{call['type']}`, not `function`.",
+            param=f"{param}.type",
+            code="unsupported_parameter",
+        )
+    function = call["function"]
+    arguments = function.get("arguments") or "{}"
+    told = {"name": function["name"], "arguments": arguments}
+    return {"id": call["id"], "type": "function", "function": told}
+
+
+def _parts(message: JSON, param: str, dropped: list[str]) -> list[JSON]:
+    """The parts of the content, of which an empty string has none."""
+    content = message.get("content") or message.get("refusal")
+    accepted = _TEXT | _MEDIA if message["role"] == "user" else _TEXT
+    mapped = []
+    for position, part in enumerate(content_parts(content, f"{param}.content")):
+        place = f"{param}.content[{position}]"
+        if part["type"] not in accepted:
+            raise RequestError(
+                f"`{place}` is a `{part['type']}` part; here DashScope takes"
+                f" {', '.join(sorted(accepted))}.",
+                param=place,
+                code="unsupported_value",
+            )
+        mapped.append(_part(part, dropped))
+    return mapped
+
+
+def _part(part: JSON, dropped: list[str]) -> JSON:
+    match part["type"]:
+        case "image_url":
+            return {"image": _address(part["image_url"], "image_url", dropped)}
+        case "input_audio":
+            return {"audio": audio_address(part["input_audio"])}
+        case "video_url":
+            return {"video": _address(part.get("video_url"), "video_url", dropped)}
+        case "video":
+            return {"video": part.get("video")}
+        case kind:
+            return {"text": part[kind]}
+
+
+def _address(media: Any, name: str, dropped: list[str]) -> Any:
+    """The address inside a part; what is said beside it is not taken."""
+    if not isinstance(media, dict):
+        return media
+    dropped += [
+        f"messages[].content[].{name}.{other}"
+        for other, value in media.items()
+        if other != "url" and value not in (None, "auto")
+    ]
+    return media.get("url")

@@ -1,0 +1,96 @@
+"""Tools and the choice among them.
+
+Source: Model Studio documentation, "Function calling" (2026-09).
+"""
+
+from __future__ import annotations
+
+from transforms.contract import JSON
+from transforms.errors import RequestError
+
+_NO_PARAMETERS: JSON = {"type": "object", "properties": {}}
+
+
+def put_tools(asked: JSON) -> None:
+    """Brings `tools`, `tool_choice` and `parallel_tool_calls` into what Qwen takes.
+
+    A single tool that is required is named, for `required` is unknown to most models. Calls in
+    parallel are asked for, because they are usual with OpenAI and not here.
+
+    Raises:
+        RequestError: a tool that is no function, or a choice that cannot be made.
+    """
+    tools = asked.get("tools", [])
+    for position, tool in enumerate(tools):
+        if tool.get("type", "function") != "function":
+            param = f"tools[{position}].type"
+            raise RequestError(
+                f"`{param}` is `{tool['type']}`; DashScope takes `function`.",
+                param=param,
+                code="unsupported_parameter",
+            )
+    tools, choice = _chosen(tools, asked.get("tool_choice", "auto"))
+    for name in ("tools", "tool_choice"):
+        asked.pop(name, None)
+    parallel = asked.pop("parallel_tool_calls", True)
+    if not tools:
+        return
+    if choice == "required" and len(tools) == 1:
+        choice = {"type": "function", "function": {"name": tools[0]["function"]["name"]}}
+    asked["tools"] = [_tool(tool) for tool in tools]
+    asked["parallel_tool_calls"] = parallel
+    if choice != "auto":
+        asked["tool_choice"] = choice
+
+
+def is_forced(choice: object) -> bool:
+    """Whether a `tool_choice` leaves the model no way but to call."""
+    return choice == "required" or isinstance(choice, dict)
+
+
+def _chosen(tools: list[JSON], choice: object) -> tuple[list[JSON], object]:
+    """The tools to offer, and what to say about them."""
+    match choice:
+        case "auto" | "none":
+            return tools, choice
+        case "required" if tools:
+            return tools, choice
+        case {"type": "function", "function": {"name": str(name)}}:
+            _named(tools, [name])
+            return tools, choice
+        case {"type": "allowed_tools", "allowed_tools": {"tools": list(allowed), **rest}}:
+            names = [_name(tool) for tool in allowed]
+            return _named(tools, names), rest.get("mode") or "auto"
+        case _:
+            raise RequestError(
+                f"`tool_choice` is {choice!r}, which cannot be chosen from `tools`.",
+                param="tool_choice",
+                code="invalid_value",
+            )
+
+
+def _name(tool: object) -> object:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    return function.get("name") if isinstance(function, dict) else None
+
+
+def _named(tools: list[JSON], names: list[object]) -> list[JSON]:
+    known = {tool["function"]["name"]: tool for tool in tools}
+    for name in names:
+        if name not in known:
+            raise RequestError(
+                f"`tool_choice` names `{name}`, which is not in `tools`.",
+                param="tool_choice",
+                code="invalid_value",
+            )
+    return [tool for name, tool in known.items() if name in names]
+
+
+def _tool(tool: JSON) -> JSON:
+    function = tool["function"]
+    parameters = function.get("parameters")
+    return {
+        **tool,
+        "type": "function",
+        "function": {**function, "parameters": parameters or _NO_PARAMETERS},
+    }
