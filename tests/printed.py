@@ -8,6 +8,7 @@ from pathlib import Path
 
 import models
 from interception.options import OPTIONS
+from tests.features import FEATURES, proof
 from transforms import PROVIDERS
 from transforms.contract import CHAT_PARAMETERS, Call
 from transforms.errors import RequestError
@@ -118,9 +119,19 @@ def providers() -> str:
     return table(("provider", "base URL", "key"), rows)
 
 
+def features() -> str:
+    """What each provider can do, a tick for each case that proves it."""
+    rows = [
+        (f"`{name}`", *("✓" if proof(name, feature) else "" for feature in FEATURES))
+        for name in PROVIDERS
+    ]
+    return table(("provider", *FEATURES), rows)
+
+
 PRINTED: dict[str, Callable[[], str]] = {
     "options": options,
     "providers": providers,
+    "features": features,
     "dropped": dropped,
     "schema": schema,
 }
