@@ -24,6 +24,7 @@ from interception.streams import (
     stream_of,
     wants_usage,
 )
+from recording.redaction import REDACTED, secret_values
 from routes import KeyRing, Target, fill_in, origin
 from transforms.chat_request import check_request
 from transforms.contract import CHAT_LOST, JSON, Call, ErrorAnswer, ProviderRequest, Unsigned
@@ -71,8 +72,7 @@ class RoutedCall(CallInFlight):
                 self._around.recorder, self.provider_name, self._checked_call()
             )
             self._call = await self._in_its_chat(recalled.call)
-            whole = await attach(self._call, self._target.provider.fetches, self._may_be_private)
-            ready = self._ready(self._target.provider.build_request(whole))
+            ready = await self._built(self._call)
         except TransformError as exc:
             await self.refuse(exc.answer())
             return
@@ -87,6 +87,11 @@ class RoutedCall(CallInFlight):
         )
         messages.redirect(self.flow.request, ready.url, ready.headers, ready.body)
         self._silence.start()
+
+    async def _built(self, call: Call) -> Ready:
+        provider = self._target.provider
+        whole = await attach(call, provider.fetches, self._may_be_private)
+        return self._ready(provider.build_request(whole))
 
     def _ready(self, built: ProviderRequest) -> Ready:
         url = fill_in(self._target.url(built.path), self._around.environment)
@@ -103,7 +108,11 @@ class RoutedCall(CallInFlight):
             return call
         key = self._keys().key_for(self._target, self._target.base_url) or ""
         call = replace(call, account=hashlib.sha256(key.encode()).hexdigest())
-        return call if chats.goes_on(call) else await self._in_new_chat(call)
+        if chats.goes_on(call):
+            return call
+        # No chat is made for what cannot be said in it.
+        self._target.provider.build_request(call)
+        return await self._in_new_chat(call)
 
     async def _in_new_chat(self, call: Call) -> Call:
         provider = self._target.provider
@@ -155,6 +164,7 @@ class RoutedCall(CallInFlight):
     async def refuse(self, answer: ErrorAnswer) -> None:
         """Answers instead of the provider, which never hears of the call."""
         self._answered = True
+        answer = self._without_secrets(answer)
         messages.answer_with_error(self.flow, answer, self.request_id)
         if self._tracker is None:
             await self._log_request(
@@ -250,7 +260,7 @@ class RoutedCall(CallInFlight):
         self.request_id, self._tracker = str(uuid.uuid4()), None
         try:
             self._call = await self._in_new_chat(self._call)
-            ready = self._ready(self._target.provider.build_request(self._call))
+            ready = await self._built(self._call)
         except TransformError as exc:
             await self.refuse(exc.answer())
             return
@@ -302,7 +312,15 @@ class RoutedCall(CallInFlight):
             provider_response=dumps(provider_answer),
         )
 
+    def _without_secrets(self, answer: ErrorAnswer) -> ErrorAnswer:
+        """The error without keys and cookies of ours, which a provider may repeat."""
+        message = answer.message
+        for secret in secret_values(self._secrets):
+            message = message.replace(secret, REDACTED)
+        return replace(answer, message=message)
+
     def _answer_error(self, answer: ErrorAnswer, body: bytes) -> None:
+        answer = self._without_secrets(answer)
         messages.answer_with_error(self.flow, answer, self.request_id)
         self._log_failure(
             answer.message,

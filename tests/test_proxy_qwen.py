@@ -310,6 +310,12 @@ def test_the_cookie_never_goes_with_the_key_of_a_client(qwen, upstream):
         assert not {"cookie", "bx-ua"} & received.headers.keys()
 
 
+def test_no_chat_is_made_for_what_is_refused(qwen, upstream):
+    upstream.reply(made())
+    assert post(qwen, ask("qwen3-max", n=2)).status_code == 400
+    assert upstream.received == []
+
+
 def test_no_token_is_a_401_that_names_the_variable(open_proxy, upstream):
     upstream.reply(made())
     response = post(open_proxy(QWEN_TOKEN=""), ask("qwen3-max"))
@@ -328,9 +334,13 @@ def test_no_secret_reaches_database_log_or_client(qwen, upstream):
     upstream.reply(json_reply(body(told)))
     refused = post(qwen, ask("qwen3-max"))
     qwen.exchange(refused.headers["x-chat-request-id"])
+    upstream.reply(made(), json_reply(body(told)))
+    refused_later = post(qwen, ask("qwen3-max"))
+    qwen.exchange(refused_later.headers["x-chat-request-id"])
     qwen.stop()
     stored = b"".join(file.read_bytes() for file in qwen.database.parent.glob("shared.db*"))
     for secret in (TOKEN, COOKIE, BX_UA):
+        assert secret not in refused.text + refused_later.text
         assert secret.encode() not in stored
         assert secret not in qwen.log
 

@@ -269,5 +269,6 @@ class Provider:
     """Kinds of content part that this provider wants as data where OpenAI would take an address,
     each with the beginnings of such addresses. What is there is fetched outside, so that
     `build_request` finds a data URL in its place."""
+
     chats: Chats | None = None
     """Where every conversation lies in a chat of the provider's own."""
