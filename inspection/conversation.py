@@ -37,9 +37,11 @@ _REQUEST_MESSAGES: tuple[_Path, ...] = (
 _ANSWER_MESSAGES: tuple[_Path, ...] = (
     ("choices",),
     ("output", "choices"),
+    ("data", "choices"),
     ("candidates",),
     ("message",),
     ("output", "message"),
+    ("output", "text"),
     ("output",),
 )
 
@@ -126,6 +128,8 @@ def _taken(body: JSON, path: _Path) -> tuple[list[Any] | None, JSON]:
             return value, rest
         case str() if name in {"input", "prompt"}:
             return [{"role": "user", "content": value}], rest
+        case str() if name == "text":
+            return [{"role": "assistant", "content": value}], rest
         case dict() if name == "message" and "role" in value:
             return [value], rest
     return None, body
@@ -196,12 +200,12 @@ def _titled(words: list[Any]) -> str:
 
 def _error_lines(body: JSON) -> Lines:
     """An error in any of its shapes; a body in no known shape, as JSON."""
-    error = body.get("error") or body
+    error = body.get("error") or (body.get("data") if body.get("success") is False else body)
     error = error if isinstance(error, dict) else {"message": error}
-    message = next((error[key] for key in ("message", "detail") if error.get(key)), None)
+    message = next((error[key] for key in ("message", "detail", "details") if error.get(key)), None)
     if message is None:
         return pretty(without_blobs(body)).split("\n")
     title = _titled(["error", error.get("code"), error.get("type")])
     around = _without(body, "error", "type") if error is not body and "error" in body else {}
-    rest = {**_without(error, "message", "detail", "code", "type"), **around}
+    rest = {**_without(error, "message", "detail", "details", "code", "type"), **around}
     return [title, *text_lines(message), *rest_lines(rest)]

@@ -34,7 +34,9 @@ class Folded:
 def fold(raw: bytes) -> Folded | None:
     """The plain answer of a raw stream; None when it is a stream in no known format."""
     # In the registry's order, so that hosts of one format, which read alike, always give the same.
-    machines = dict.fromkeys((each.decoder, each.open_stream) for each in PROVIDERS.values())
+    possible = [each for each in PROVIDERS.values() if each.stream_mark in raw]
+    marked = [each for each in possible if each.stream_mark]
+    machines = dict.fromkeys((each.decoder, each.open_stream) for each in marked or possible)
     folded = [_fold(raw, decoder, open_stream) for decoder, open_stream in machines]
     best = max(folded, key=lambda told: (told.finished, told.chunks))
     return best if best.chunks else None

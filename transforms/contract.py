@@ -270,5 +270,7 @@ class Provider:
     each with the beginnings of such addresses. What is there is fetched outside, so that
     `build_request` finds a data URL in its place."""
 
+    stream_mark: bytes = b""
+    """What every stream of this format holds, where one of another format would read alike."""
     chats: Chats | None = None
     """Where every conversation lies in a chat of the provider's own."""

@@ -27,6 +27,7 @@ PROVIDER = Provider(
     parse_response=parse_response,
     parse_error=parse_error,
     open_stream=TurnStream,
+    stream_mark=b'"response.created":',
     auth=Auth(
         beside={
             "cookie": "QWEN_COOKIE",
