@@ -167,7 +167,8 @@ class Request(Model):
     timestamp = BigIntegerField(index=True)
     created_at = BigIntegerField()
     digest = TextField(null=True)
-    """Of the whole conversation as it was sent; the answer's turn is built on it."""
+    """Of the whole conversation as it was sent; the answer's turn is built on it. Null for a call
+    that is beside the conversation, such as for its title."""
 
     class Meta:
         table_name = "requests"
@@ -214,6 +215,17 @@ class Turn(Model):
     class Meta:
         table_name = "turns"
         indexes = ((("digest", "response_id"), True),)
+
+
+class Clue(Model):
+    """What tells that a later call belongs with this one, though it does not repeat it."""
+
+    digest = TextField()
+    request_id = ForeignKeyField(Request, column_name="request_id", on_delete="CASCADE")
+
+    class Meta:
+        table_name = "clues"
+        primary_key = CompositeKey("digest", "request_id")
 
 
 class Piece(Model):
@@ -372,7 +384,7 @@ class Exchange(Model):
 
 
 TABLES: tuple[type[Model], ...] = (
-    *(Session, Request, Response, Turn, Piece, State, StateKey),
+    *(Session, Request, Response, Turn, Clue, Piece, State, StateKey),
     *(Part, Node, Segment, Loose, Unread),
 )
 MODELS: tuple[type[Model], ...] = (*TABLES, Exchange)
@@ -567,6 +579,20 @@ def m003_parts(database: Database) -> None:
         execute(database, statement)
 
 
+_M004 = """
+CREATE TABLE clues (
+    digest TEXT NOT NULL,
+    request_id {number} NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
+    PRIMARY KEY (digest, request_id)) {no_number};
+CREATE INDEX clues_request_id ON clues (request_id);
+"""
+
+
+def m004_clues(database: Database) -> None:
+    """What ties calls to conversations whose history they do not repeat."""
+    _execute_all(database, _M004)
+
+
 def _execute_all(database: Database, script: str, **others: str) -> None:
     postgres = isinstance(database, PostgresqlDatabase)
     names = {
@@ -584,7 +610,9 @@ def _execute_all(database: Database, script: str, **others: str) -> None:
             execute(database, statement)
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_initial, m002_states, m003_parts)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (
+    *(m001_initial, m002_states, m003_parts, m004_clues),
+)
 """In order; each is applied once and recorded by its name. Names never change."""
 
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from recording import sessions
+from recording import clues, sessions
 from recording.bodies import (
     Body,
     answer_columns,
@@ -75,6 +75,7 @@ class RowBuilder:
             explicit_session=plain(session) if session else None,
             title=plain(title)[: sessions.TITLE_LENGTH] if title else None,
             lifetime_ms=self._lifetime_ms,
+            who=clues.who(record.headers),
         )
 
     def response_row(self, tracker: PersistenceTracker, told: Answer) -> ResponseRow:
@@ -82,7 +83,7 @@ class RowBuilder:
         answer = parse_body(told.openai_response)
         own_id = answer_id(answer) or answer_id(parse_body(told.provider_response))
         tracker.response_id = own_id or tracker.response_id
-        can_be_continued = told.state in {"complete", "interrupted"}
+        whole = answer if told.state in {"complete", "interrupted"} else {}
         first_piece, pieces = tracker.take_pieces()
         return ResponseRow(
             request_id=tracker.request_id,
@@ -97,9 +98,12 @@ class RowBuilder:
             duration_ms=tracker.elapsed_ms(),
             first_chunk_ms=tracker.first_chunk_ms,
             timestamp=now_ms(),
-            turns=sessions.answer_digests(answer) if can_be_continued else [],
+            turns=sessions.answer_digests(whole),
             message_count=tracker.message_count + 1,
             chat_id=chat_id(answer),
+            who=tracker.who,
+            clues=clues.answer_clues(tracker.who, tracker.before, whole),
+            summaries=clues.answer_summaries(tracker.who, whole),
             first_piece=first_piece,
             pieces=self._redacted_pieces(pieces, tracker.secrets),
         )

@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Sequence
 
-from recording import sessions
+from recording import clues, sessions
 from recording.bodies import Body
 from recording.building import Answer, RowBuilder, State
 from recording.database import RecordDatabase
@@ -103,6 +103,8 @@ class Recorder:
             secrets=secrets,
             message_count=sessions.count_messages(record.body or {}),
             asked=asked_with(record),
+            who=clues.who(record.headers),
+            before=clues.brief(sessions.conversation_of(record.body or {})),
         )
         if self._running:
             loop = asyncio.get_running_loop()

@@ -7,13 +7,13 @@ times what running it does.
 
 from __future__ import annotations
 
-import uuid
-
 import msgspec
 from peewee import Database
 
 from models import PANELS, Request, Response, execute
+from recording.clues import RequestClues, retry
 from recording.parts import PartStore
+from recording.placing import leave_clues, place
 from recording.sessions import turn_digest
 from recording.state_rows import StateRow, write_states
 
@@ -22,8 +22,6 @@ STALE = "The proxy stopped before the answer was whole."
 
 _NEWEST = 10_000
 """How many of the last requests are looked at for one without an answer."""
-
-_SESSION_NAMESPACE = uuid.UUID("3e4b6a1c-8d0f-4c55-9d0b-5f3c2f5a7b1e")
 
 
 class RequestRow(msgspec.Struct, tag="request"):
@@ -50,6 +48,9 @@ class RequestRow(msgspec.Struct, tag="request"):
     digest: str | None = None
     answered: str | None = None
     message_count: int = 0
+    who: str = ""
+    """The client, as its clues tell it."""
+    clues: RequestClues = msgspec.field(default_factory=RequestClues)
 
 
 class ResponseRow(msgspec.Struct, tag="response"):
@@ -78,6 +79,11 @@ class ResponseRow(msgspec.Struct, tag="response"):
     message_count: int = 0
     chat_id: str | None = None
     """The provider's own chat, if it told one."""
+    who: str = ""
+    clues: list[str] = []
+    """By which a later request may tell that it follows, once the answer is final."""
+    summaries: list[str] = []
+    """The same, if this answer was given in the midst of a conversation."""
     first_piece: int = 0
     """Position of the first of `pieces`."""
     pieces: list[tuple[int, bytes]] = []
@@ -149,12 +155,7 @@ _INSERT_PIECE = (
     _insert("pieces", ("request_id", "position", "arrived_ms", "body"))
     + " ON CONFLICT (request_id, position) DO NOTHING"
 )
-# Among several conversations that are alike so far, the one nobody went on with, then the latest.
-_FIND_TURN = """SELECT t.response_id, t.session_id FROM turns t WHERE t.digest = ? {named}
-    ORDER BY EXISTS (SELECT 1 FROM requests q WHERE q.parent_id = t.response_id), t.id DESC
-    LIMIT 1"""
-_FIND_TURN_ANYWHERE = _FIND_TURN.format(named="")
-_FIND_TURN_IN_SESSION = _FIND_TURN.format(named="AND t.session_id = ?")
+_INSERT_CLUE = _insert("clues", ("digest", "request_id")) + " ON CONFLICT DO NOTHING"
 
 
 def write_row(database: Database, row: Row, parts: PartStore | None = None) -> None:
@@ -199,13 +200,19 @@ def _write_request(database: Database, row: RequestRow, parts: PartStore) -> Non
     known = "SELECT 1 FROM requests WHERE request_id = ?"
     if execute(database, known, (row.request_id,)).fetchone():
         return
-    session_id, parent_id = _place(database, row)
+    found = place(database, row)
+    session_id = found.session_id
+    if found.beside:
+        # Nobody goes on from its answer.
+        row = msgspec.structs.replace(row, digest=None, title=None, message_count=0)
     expires_at = row.created_at + row.lifetime_ms if row.lifetime_ms else None
     told = (session_id, row.title, row.message_count, row.client)
     execute(database, _UPSERT_SESSION, (*told, row.created_at, row.created_at, expires_at))
     long = _long_bodies(row, parts)
     columns = [None if name in long else getattr(row, name) for name in _REQUEST_COLUMNS]
-    written = execute(database, _INSERT_REQUEST, (*columns, session_id, parent_id)).rowcount
+    written = execute(database, _INSERT_REQUEST, (*columns, session_id, found.parent_id)).rowcount
+    if written and row.digest is not None:
+        leave_clues(database, row)
     if written and long:
         number = execute(database, _NUMBER, (row.request_id,)).fetchone()
         assert number is not None
@@ -220,20 +227,6 @@ def _long_bodies(row: Row, parts: PartStore) -> dict[str, str]:
     # Those in OpenAI's format first: what they say is indexed.
     bodies = {name: getattr(row, name, None) for name in sorted(PANELS)}
     return {name: body for name, body in bodies.items() if body and parts.is_long(body)}
-
-
-def _place(database: Database, row: RequestRow) -> tuple[str, str | None]:
-    """The session of a request, and the answer it continues."""
-    explicit = row.explicit_session
-    turn = None
-    if row.answered is not None:
-        if explicit is None:
-            turn = execute(database, _FIND_TURN_ANYWHERE, (row.answered,)).fetchone()
-        else:
-            turn = execute(database, _FIND_TURN_IN_SESSION, (row.answered, explicit)).fetchone()
-    if turn is not None:
-        return turn[1], turn[0]
-    return explicit or str(uuid.uuid5(_SESSION_NAMESPACE, row.request_id)), None
 
 
 def _write_response(database: Database, row: ResponseRow, parts: PartStore) -> None:
@@ -260,6 +253,18 @@ def _write_response(database: Database, row: ResponseRow, parts: PartStore) -> N
     write_states(database, number, row.states)
     if row.turns and digest is not None:
         _write_turns(database, row, response_id, session_id, digest)
+    if digest is not None:
+        _write_clues(database, row, number, digest, midst=parent_id is not None)
+
+
+def _write_clues(
+    database: Database, row: ResponseRow, number: int, digest: str, *, midst: bool
+) -> None:
+    found = [*row.clues, *(row.summaries if midst else ())]
+    if row.state in ("failed", "interrupted"):
+        found.append(retry(row.who, digest))
+    for clue in found:
+        execute(database, _INSERT_CLUE, (clue, number))
 
 
 def _write_answer_parts(

@@ -50,6 +50,9 @@ SESSION_FIELDS = (
 TITLE_LENGTH = 500
 """Characters of `sessions.first_user_message`."""
 
+_REASONING = ("reasoning", "thinking", "redacted_thinking")
+"""Types of content parts that some clients send back and others drop."""
+
 _LONGEST_ID = 200
 _START = b""
 
@@ -123,10 +126,11 @@ def message_digest(message: JSON) -> bytes:
     Role, text, other content parts, calls with parsed arguments. Null equals the empty string,
     a string equals one text part; reasoning, ids of calls and foreign keys make no difference.
     """
+    content = _without_reasoning(message.get("content"))
     normalized = [
         message.get("role"),
-        content_text(message.get("content")),
-        _other_parts(message.get("content")),
+        content_text(content),
+        _other_parts(content),
         [_call(call) for call in _calls(message)],
     ]
     return _digest(json_text.dumps(normalized))
@@ -152,6 +156,11 @@ def _messages(body: JSON) -> Iterable[JSON]:
     return (message for message in messages if isinstance(message, dict))
 
 
+def conversation_of(body: JSON) -> list[JSON]:
+    """The messages of a request, system prompts left out."""
+    return [message for message in _messages(body) if not _is_system(message)]
+
+
 def content_text(content: Any) -> str:
     """The text of a message's content, a string or parts."""
     if isinstance(content, str):
@@ -159,6 +168,14 @@ def content_text(content: Any) -> str:
     parts = content if isinstance(content, list) else ()
     texts = (part.get("text") for part in parts if isinstance(part, dict))
     return "".join(text for text in texts if isinstance(text, str))
+
+
+def _without_reasoning(content: Any) -> Any:
+    if not isinstance(content, list):
+        return content
+    return [
+        part for part in content if not isinstance(part, dict) or part.get("type") not in _REASONING
+    ]
 
 
 def _other_parts(content: Any) -> list[str]:

@@ -138,10 +138,15 @@ def keys_of(message: JSON, before: bytes) -> Keys:
     digest = message_digest(message)
     with_context = [first_key(message, before), _turn(digest, before)]
     ids = [_id(call) for call in _calls(message)]
-    alone = [f"call:{_digest(each)}" for each in ids if each and not _COUNTED_ID.fullmatch(each)]
+    alone = [f"call:{_digest(each)}" for each in ids if each and not is_counted_id(each)]
     if _length(message) >= _TELLING:
         alone.append(f"message:{digest.hex()}")
     return Keys(list(dict.fromkeys(with_context)), alone)
+
+
+def is_counted_id(call_id: str) -> bool:
+    """Whether other conversations may well have a call of the same id."""
+    return _COUNTED_ID.fullmatch(call_id) is not None
 
 
 def has_whole_calls(message: JSON) -> bool:

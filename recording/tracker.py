@@ -64,6 +64,8 @@ class PersistenceTracker:
         secrets: tuple[str, ...] = (),
         message_count: int = 0,
         asked: Asked | None = None,
+        who: str = "",
+        before: str = "",
     ) -> None:
         self.request_id = request_id
         self.response_id = str(uuid.uuid4())
@@ -74,6 +76,10 @@ class PersistenceTracker:
         self.message_count = message_count
         self.asked = asked
         """None where the provider's state is the client's own business."""
+        self.who = who
+        """The client, as its clues tell it."""
+        self.before = before
+        """What the answer follows, in brief."""
         self.finished = False
         """Set by the first final verb; later ones are ignored."""
         self.first_chunk_ms: int | None = None

@@ -30,6 +30,7 @@ from peewee import (
 )
 
 from models import NewerDatabaseError
+from recording.clues import request_clues
 from recording.database import RecordDatabase, writing
 from recording.parts import PartStore
 from recording.rare_log import RareLog
@@ -350,6 +351,7 @@ def _described(entry: Entry) -> Row:
         except (TypeError, ValueError, RecursionError):
             # Calls that are not routed are never judged; such a body is no conversation.
             return row
+        row.clues = request_clues(row.who, entry.body)
         row.digest, row.answered, row.message_count = told.digest, told.answered, told.message_count
     return row
 

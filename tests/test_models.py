@@ -50,7 +50,7 @@ def _one_exchange() -> Exchange:
 
 
 def test_an_empty_database_gets_every_table_of_the_models(database):
-    assert migrate(database) == ["m001_initial", "m002_states", "m003_parts"]
+    assert migrate(database) == ["m001_initial", "m002_states", "m003_parts", "m004_clues"]
     inner = ("sqlite", "said_")
     assert {name for name in database.get_tables() if not name.startswith(inner)} == {
         # The index, and what it is to forget.
@@ -77,7 +77,7 @@ def test_the_first_schema_gets_the_states_and_keeps_what_it_holds(database, monk
         earlier.setattr(models, "MIGRATIONS", (models.m001_initial,))
         migrate(database)
     before = _one_exchange().__data__
-    assert migrate(database) == ["m002_states", "m003_parts"]
+    assert migrate(database) == ["m002_states", "m003_parts", "m004_clues"]
     assert Exchange.get().__data__ == before
     state = State.create(request_id=1, choice=0, state="{}")
     StateKey.create(provider="anthropic", key="call:1", state_id=state)
@@ -90,7 +90,7 @@ def test_bodies_of_an_earlier_schema_stay_and_are_read_as_before(database, monke
         before.setattr(models, "MIGRATIONS", models.MIGRATIONS[:earlier])
         migrate(database)
     exchange = _one_exchange().__data__
-    assert migrate(database)[-1] == "m003_parts"
+    assert migrate(database)[-1] == "m004_clues"
     assert Exchange.get().__data__ == exchange
     assert (Request.get().openai_request, Response.get().openai_response) == (
         ('{"q": 1}', '{"o": 1}')

@@ -1,0 +1,116 @@
+"""What ties a call to a conversation whose history it does not repeat."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from recording.clues import answer_clues, answer_summaries, brief, exchange, request_clues, who
+from tests.records import said
+
+LONG = "This is an answer that nobody else has given by chance. " * 5
+CLIENTS = Path(__file__).parent / "fixtures" / "clients"
+
+
+def _captured(client):
+    return json.loads((CLIENTS / f"{client}.json").read_text("utf-8"))["body"]
+
+
+def _answer(text, **message):
+    return {"choices": [{"message": {"role": "assistant", "content": text, **message}}]}
+
+
+def _calling(call_id):
+    call = {"id": call_id, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+
+def test_clients_are_told_apart_by_name_and_key():
+    named = [{"user-agent": "a"}, {"user-agent": "b"}, {"user-agent": "a", "authorization": "k"}]
+    assert len({who(headers) for headers in named}) == 3
+
+
+def test_what_is_known_of_a_client_is_too_little_to_try_keys_on():
+    assert len(who({"authorization": "Bearer sk-1"})) == 8
+
+
+def test_a_title_opens_with_the_question_of_its_conversation():
+    title = _captured("opencode-title")
+    question = title["messages"][-1]
+    turn = {"messages": [question], "tools": [{}]}
+    asked, told = request_clues("c", turn), request_clues("c", title)
+    assert (asked.opening, asked.offers_tools) == (told.opening, True)
+    assert told.offers_tools is False
+
+
+def test_a_question_has_no_opening_once_it_is_answered():
+    assert request_clues("c", said("Hi", "Hello.", "More")).opening is None
+
+
+def test_the_same_question_of_another_client_is_another_clue():
+    assert request_clues("c", said("Hi")).opening != request_clues("d", said("Hi")).opening
+
+
+def test_a_commit_message_quotes_the_exchange_it_is_about():
+    quoted = request_clues("c", _captured("aider-commit-message")).quoted
+    edit = {"role": "user", "content": "Change 1 to 2"}
+    assert quoted in answer_clues("c", brief([edit]), _answer("a.py\n```\nprint(2)\n```\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Hi", "USER: Hi", "ASSISTANT: Hello.\nUSER: Hi", "USER:\nASSISTANT: Hello."],
+    ids=["plain", "no answer", "no question before", "empty question"],
+)
+def test_a_text_without_an_exchange_quotes_nothing(text):
+    assert request_clues("c", said(text)).quoted is None
+
+
+def test_a_history_that_was_cut_short_ends_in_the_exchange_of_the_answer():
+    clue = request_clues("c", said("Question", LONG, "More")).exchange
+    assert clue is not None
+    assert clue in answer_clues(
+        "c", brief(said("Start", "", "Question")["messages"]), _answer(LONG)
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "telling"),
+    [
+        pytest.param({"content": "OK."}, False, id="short"),
+        pytest.param({"content": LONG}, True, id="long"),
+        pytest.param(_calling("call_Zk3hTq9Lw"), True, id="id of a call"),
+        pytest.param(_calling("functions.f:0"), False, id="counted id"),
+    ],
+)
+def test_an_answer_that_others_may_have_given_too_tells_nothing(answer, telling):
+    assert (exchange("c", "before", answer) is not None) is telling
+
+
+def test_a_summary_at_the_beginning_is_found_and_the_question_itself_is_not():
+    (summary,) = answer_summaries("c", _answer(LONG))
+    assert summary in request_clues("c", said("Setup", "Ok.", LONG, "Got it.", "More")).summaries
+    assert summary not in request_clues("c", said("Setup", "Ok.", LONG)).summaries
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"messages": "x", "tools": 5},
+        {"messages": [{"role": "assistant", "tool_calls": [7], "content": [None]}]},
+        {"messages": [{"role": "user", "content": {"a": 1}}]},
+    ],
+    ids=["empty", "no list", "odd call", "odd content"],
+)
+def test_bodies_that_are_no_conversation_do_no_harm(body):
+    clues = request_clues("c", body)
+    assert (clues.opening, clues.exchange, clues.summaries) == (None, None, [])
+
+
+@pytest.mark.parametrize("answer", [{}, {"choices": "x"}, {"choices": [5, {"message": None}]}])
+def test_answers_that_are_none_have_no_clues(answer):
+    assert (answer_clues("c", "", answer), answer_summaries("c", answer)) == ([], [])
+    assert brief([]) == ""
