@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from recording import Recorder, RequestRecord
+from recording.clues import answer_clues, answer_summaries, brief, request_clues, who
 from recording.rows import RequestRow, ResponseRow
+from recording.sessions import answer_digests, conversation, conversation_of, first_user_message
 
 ANSWER = {
     "id": "chatcmpl-1",
@@ -105,6 +107,39 @@ def response_row(request_id: str, **changes: Any) -> ResponseRow:
         "timestamp": 1795000000002,
     }
     return ResponseRow(**{**fields, **changes})
+
+
+def asked_row(request_id: str, body: dict[str, Any], client: str = "c", **changes: Any) -> Any:
+    """The row of a request body, with everything its conversation is told by."""
+    told = conversation(body)
+    fields: dict[str, Any] = {
+        "digest": told.digest,
+        "answered": told.answered,
+        "message_count": told.message_count,
+        "title": first_user_message(body),
+        "client": client,
+        "who": who({"user-agent": client}),
+    }
+    fields["clues"] = request_clues(fields["who"], body)
+    return request_row(request_id, **{**fields, **changes})
+
+
+def answered_row(
+    request_id: str, body: dict[str, Any], message: Any, client: str = "c", **changes: Any
+) -> Any:
+    """The row of the answer to it; a message that is None makes it a failure."""
+    told = {"choices": [{"message": message}]} if message is not None else {}
+    name = who({"user-agent": client})
+    before = brief(conversation_of(body))
+    fields: dict[str, Any] = {
+        "state": "complete" if message is not None else "failed",
+        "turns": answer_digests(told),
+        "who": name,
+        "clues": answer_clues(name, before, told),
+        "summaries": answer_summaries(name, told),
+        "message_count": len(conversation_of(body)) + 1,
+    }
+    return response_row(request_id, **{**fields, **changes})
 
 
 def recorded(
