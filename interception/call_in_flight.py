@@ -60,7 +60,9 @@ class CallInFlight(ABC):
         self._started = time.monotonic()
         self._tracker: PersistenceTracker | None = None
         self._stream: Translator | Watcher | None = None
-        self._snapshot: asyncio.TimerHandle | None = None
+        self._snapshot: asyncio.Handle | None = None
+        self._saved = False
+        """Whether a streamed answer is on record as whole."""
 
     @abstractmethod
     async def send(self) -> None:
@@ -127,7 +129,20 @@ class CallInFlight(ABC):
     def _open_stream(self, stream: Translator | Watcher) -> None:
         assert self.flow.response is not None
         self._stream = stream
-        self.flow.response.stream = stream
+        self.flow.response.stream = self._pass_on
+
+    def _pass_on(self, piece: bytes) -> bytes | list[bytes]:
+        """A piece of a streamed answer on its way to the client.
+
+        With `[DONE]` in hand, some clients ask the next thing at once, while the provider has yet
+        to end its body: the answer is put on record before that request can come.
+        """
+        assert self._stream is not None
+        passed = self._stream(piece)
+        if self._stream.ended and not self._saved:
+            self._drop_snapshot()
+            self._snapshot = asyncio.get_running_loop().call_soon(self._save_whole)
+        return passed
 
     def _on_piece(self, piece: bytes) -> None:
         """Each piece of a streamed answer, before it is read."""
@@ -137,7 +152,7 @@ class CallInFlight(ABC):
         tracker.first_chunk()
         if self._around.keep_raw:
             self._around.recorder.log_raw(tracker, piece)
-        if self._snapshot is None:
+        if self._snapshot is None and not self._saved:
             loop = asyncio.get_running_loop()
             self._snapshot = loop.call_later(SNAPSHOT_SECONDS, self._save_snapshot)
 
@@ -145,13 +160,22 @@ class CallInFlight(ABC):
         self._snapshot = None
         self._log_stream("streaming")
 
-    def _end_stream(self, state: State, error: str | None = None) -> None:
-        """Writes the end of a streamed answer, and shows it whole where the flow is looked at."""
-        assert self._stream is not None
+    def _save_whole(self) -> None:
+        self._snapshot = None
+        self._saved = True
+        self._log_stream("complete")
+
+    def _drop_snapshot(self) -> None:
         if self._snapshot is not None:
             self._snapshot.cancel()
             self._snapshot = None
-        self._log_stream(state, error)
+
+    def _end_stream(self, state: State, error: str | None = None) -> None:
+        """Writes the end of a streamed answer, and shows it whole where the flow is looked at."""
+        assert self._stream is not None
+        self._drop_snapshot()
+        if not self._saved:
+            self._log_stream(state, error)
         completion = self._stream.completion()
         if self.flow.response is not None:
             # Straight into the data: `content` would write a content-length beside the chunked

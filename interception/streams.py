@@ -51,6 +51,11 @@ class Translator:
         return self._done and self.error is None
 
     @property
+    def ended(self) -> bool:
+        """The client waits for nothing more."""
+        return self.complete
+
+    @property
     def provider_answer(self) -> JSON:
         """The provider's own answer as far as it has come."""
         return self._stream.answer
@@ -113,6 +118,8 @@ class Watcher:
         self.unreadable = False
         self.error: ErrorAnswer | None = None
         self.complete = False
+        self.ended = False
+        """The client has `[DONE]`, and waits for nothing more."""
         self._on_piece = on_piece
         try:
             self._content = ContentDecoder(encoding)
@@ -150,6 +157,7 @@ class Watcher:
             data = event.data.strip()
             if data == b"[DONE]":
                 self.complete = True
+                self.ended = self.error is None
             elif data:
                 self._add(parse_event(event))
 
