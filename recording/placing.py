@@ -146,8 +146,8 @@ class _Search:
     def _with_earlier_title(self) -> Place | None:
         """The place beside a title that was asked for first.
 
-        That call is taken for what it is now: nobody continues it, and the session is named by
-        the question itself.
+        That call is taken for what it is now: nobody continues it, and a session that it began is
+        named by the question itself.
         """
         found = self._opening(aside=True)
         if found is None:
@@ -156,8 +156,9 @@ class _Search:
         execute(self._database, "UPDATE requests SET digest = NULL WHERE id = ?", (title,))
         execute(
             self._database,
-            "UPDATE sessions SET first_user_message = ? WHERE id = ?",
-            (self._row.title, session_id),
+            "UPDATE sessions SET first_user_message = ? WHERE id = ? AND NOT EXISTS "
+            "(SELECT 1 FROM requests q WHERE q.session_id = sessions.id AND q.id < ?)",
+            (self._row.title, session_id, title),
         )
         return Place(session_id)
 

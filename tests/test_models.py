@@ -84,7 +84,7 @@ def test_the_first_schema_gets_the_states_and_keeps_what_it_holds(database, monk
     assert [row.state_id.state for row in StateKey.select()] == ["{}"]
 
 
-@pytest.mark.parametrize("earlier", [1, 2], ids=["m001", "m002"])
+@pytest.mark.parametrize("earlier", [1, 2, 3], ids=["m001", "m002", "m003"])
 def test_bodies_of_an_earlier_schema_stay_and_are_read_as_before(database, monkeypatch, earlier):
     with monkeypatch.context() as before:
         before.setattr(models, "MIGRATIONS", models.MIGRATIONS[:earlier])
