@@ -34,7 +34,8 @@ _ENDS = 256
 _FIRST = 4
 """Where the summary of a history that was left out stands: among the first messages."""
 
-_SPOKEN = re.compile(r"^[ \t]*(USER|ASSISTANT)[ \t]*:", re.MULTILINE | re.IGNORECASE)
+_SPOKEN = re.compile(r"^[ \t#]*(USER|ASSISTANT)[ \t]*(?::|$)", re.MULTILINE | re.IGNORECASE)
+"""Who speaks, in a conversation that is told as a text: `USER: …` or `# USER` above it."""
 
 
 class RequestClues(msgspec.Struct):

@@ -61,6 +61,19 @@ def test_a_commit_message_quotes_the_exchange_it_is_about():
 
 @pytest.mark.parametrize(
     "text",
+    [
+        "<chat_history>\nUSER: Old\nASSISTANT: Older.\nUSER: Hi\nASSISTANT: Hello.\n</chat_history>",
+        "# USER\nHi\n# ASSISTANT\nHello.\n",
+    ],
+    ids=["in one line", "under headings"],
+)
+def test_a_conversation_told_as_a_text_quotes_its_last_exchange(text):
+    quoted = request_clues("c", said(text)).quoted
+    assert quoted in answer_clues("c", brief(said("Hi")["messages"]), _answer("Hello."))
+
+
+@pytest.mark.parametrize(
+    "text",
     ["Hi", "USER: Hi", "ASSISTANT: Hello.\nUSER: Hi", "USER:\nASSISTANT: Hello."],
     ids=["plain", "no answer", "no question before", "empty question"],
 )

@@ -48,9 +48,13 @@ class Record:
         return self._database.execute_sql(sql).fetchall()
 
 
-@pytest.fixture
-def record(tmp_path):
-    store = RecordDatabase(f"sqlite:///{tmp_path / 'chats.db'}")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def record(request, tmp_path):
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'chats.db'}"
+    else:
+        url = request.getfixturevalue("postgres_url")
+    store = RecordDatabase(url)
     store.open()
     yield Record(store.database)
     store.close()
@@ -146,6 +150,14 @@ def test_the_conversation_goes_on_from_its_own_answer_and_not_from_the_title(rec
     more = [*OPENING["messages"], {"role": "assistant", "content": "zebra-4711"}]
     body = {**OPENING, "messages": [*more, {"role": "user", "content": "More"}]}
     assert record.ask("next", body)[1] == "answer to turn"
+
+
+def test_a_title_renames_no_session_that_others_began(record):
+    named = {"explicit_session": "deployment"}
+    record.turn("first", said("Hi"), "Hello.", **named)
+    record.ask("title", TITLE, **named)
+    record.ask("turn", OPENING, **named)
+    assert record.all("SELECT first_user_message FROM sessions") == [("Hi",)]
 
 
 def test_two_runs_of_one_question_keep_a_title_each(record):

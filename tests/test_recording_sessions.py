@@ -78,6 +78,19 @@ def test_a_very_long_name_is_shortened_to_the_same_each_time():
         pytest.param(
             _calling('{"a":1,"b":[2]}'), _calling('{ "b": [2], "a": 1 }'), id="argument whitespace"
         ),
+        pytest.param(
+            {"role": "assistant", "content": [{"type": "text", "text": "ab"}]},
+            {
+                "role": "assistant",
+                "content": [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "ab"}],
+            },
+            id="reasoning part",
+        ),
+        pytest.param(
+            {"role": "tool", "tool_call_id": "c1", "content": "18"},
+            {"role": "tool", "tool_call_id": "x", "content": [{"type": "text", "text": "18"}]},
+            id="result",
+        ),
         pytest.param(_calling(""), _calling("{}"), id="no arguments"),
         pytest.param(_calling("{}", id="x"), _calling("{}", id="y"), id="call ids"),
     ],
