@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recording.clues import answer_clues, answer_summaries, brief, exchange, request_clues, who
+from recording.sessions import conversation_of
 from tests.records import said
 
 LONG = "This is an answer that nobody else has given by chance. " * 5
@@ -62,7 +65,7 @@ def test_a_commit_message_quotes_the_exchange_it_is_about():
 @pytest.mark.parametrize(
     "text",
     [
-        "<chat_history>\nUSER: Old\nASSISTANT: Older.\nUSER: Hi\nASSISTANT: Hello.\n</chat_history>",
+        "<history>\nUSER: Old\nASSISTANT: Older.\nUSER: Hi\nASSISTANT: Hello.\n</history>",
         "# USER\nHi\n# ASSISTANT\nHello.\n",
     ],
     ids=["in one line", "under headings"],
@@ -121,6 +124,29 @@ def test_a_summary_at_the_beginning_is_found_and_the_question_itself_is_not():
 def test_bodies_that_are_no_conversation_do_no_harm(body):
     clues = request_clues("c", body)
     assert (clues.opening, clues.exchange, clues.summaries) == (None, None, [])
+
+
+_ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "tool_calls", "id", "type", "text", "function"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(_ODD, max_size=4), _ODD)
+def test_whatever_json_says_is_taken(messages, tools):
+    request_clues("c", {"messages": messages, "tools": tools})
+    brief(conversation_of({"messages": messages}))
+    answer = {"choices": [{"message": message} for message in messages]}
+    answer_clues("c", "", answer)
+    answer_summaries("c", answer)
 
 
 @pytest.mark.parametrize("answer", [{}, {"choices": "x"}, {"choices": [5, {"message": None}]}])
