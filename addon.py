@@ -19,7 +19,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.http import HTTPFlow
 
 from inspection import contentviews, flow_list
-from interception import failures, messages, options
+from interception import failures, http1, messages, options
 from interception.bare_call import BareCall
 from interception.call_in_flight import CallInFlight, Surroundings
 from interception.listening import listen_where_told
@@ -49,6 +49,7 @@ class Diptych:
         contentviews.install()
         flow_list.show_comments(ctx.options)
         failures.install()
+        http1.install()
 
     def configure(self, updated: set[str]) -> None:
         """Takes changed options in; a value that does not fit ends the start."""
@@ -113,6 +114,7 @@ class Diptych:
             self._recorder = None
         contentviews.uninstall()
         failures.uninstall()
+        http1.uninstall()
 
     def _configure(self, updated: set[str]) -> None:
         options.check_values()
