@@ -1,4 +1,4 @@
-"""The wrap around mitmproxy's reading of HTTP/1; what it does is tried in `test_proxy_upstreams`."""
+"""The wrap around mitmproxy's reading of HTTP/1; `test_proxy_upstreams` tries what it does."""
 
 from __future__ import annotations
 
