@@ -32,6 +32,7 @@ CLIENTS = 8
 WORD_SECONDS = 0.02
 WORDS = 150
 LONGEST_ROUND = 2.5
+READY_SECONDS = 5
 URL = "http://api.openai.invalid/v1/chat/completions"
 
 _CONTENT_LENGTH = re.compile(rb"content-length: (\d+)", re.I)
@@ -72,13 +73,24 @@ class Provider:
         self.seen: list[str] = []
         self.told: dict[str, list[float]] = {}
         """When each word of a stream was sent."""
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> str:
         """Its base URL."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
+    async def stop(self) -> None:
+        """Closes everything."""
+        self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while not writer.is_closing():
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -86,6 +98,7 @@ class Provider:
                 body = await reader.readexactly(int(length[1]) if length else 0)
                 await self._answer(json.loads(body), writer)
         writer.close()
+        self._serving.discard(task)
 
     async def _answer(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         name = request["messages"][0]["content"]
@@ -133,7 +146,7 @@ async def kill_often(count: int, folder: Path) -> Report:
     """Kills the proxy this many times under load; the last start is stopped properly."""
     provider, report, numbers = Provider(), Report(), itertools.count()
     url = await provider.start()
-    proxy = _start(folder, url)
+    proxy = await _start(folder, url)
     for _ in range(count):
         provider.seen.clear()
         provider.told.clear()
@@ -142,14 +155,15 @@ async def kill_often(count: int, folder: Path) -> Report:
         killed = time.monotonic()
         proxy.kill()
         await asyncio.gather(*clients)
-        proxy = _start(folder, url)
+        proxy = await _start(folder, url)
         report.kills += 1
         _look(folder / "chats.db", provider, killed, report)
     proxy.stop()
+    await provider.stop()
     return report
 
 
-def _start(folder: Path, url: str) -> Mitmdump:
+async def _start(folder: Path, url: str) -> Mitmdump:
     proxy = Mitmdump(
         folder,
         "-s",
@@ -158,6 +172,7 @@ def _start(folder: Path, url: str) -> Mitmdump:
         environment={"ANTHROPIC_API_KEY": "key-of-the-benchmark"},
     )
     proxy.wait_until_up()
+    await _until_ready(folder / "chats.db")
     return proxy
 
 
@@ -170,6 +185,17 @@ async def _talk(port: int, numbers: Iterator[int]) -> None:
             body: dict[str, Any] = {"model": "m", "stream": number % 2 == 0}
             body["messages"] = [{"role": "user", "content": f"call-{number}"}]
             await connection.ask(build_request(URL, json.dumps(body).encode()))
+
+
+async def _until_ready(path: Path) -> None:
+    """Waits for the end of the start: mitmproxy 12 takes connections before it loads the addon."""
+    deadline = time.monotonic() + READY_SECONDS
+    with closing(sqlite3.connect(path)) as database:
+        while time.monotonic() < deadline:
+            with suppress(sqlite3.OperationalError):
+                if not database.execute(_OPEN).fetchone():
+                    return
+            await asyncio.sleep(0.02)
 
 
 def _look(path: Path, provider: Provider, killed: float, report: Report) -> None:
@@ -189,6 +215,8 @@ def _look(path: Path, provider: Provider, killed: float, report: Report) -> None
             lost = _lost_seconds(provider.told[name], answer, killed)
             report.lost_seconds = max(report.lost_seconds, lost)
 
+
+_OPEN = "SELECT 1 FROM exchanges WHERE state IS NULL OR state = 'streaming' LIMIT 1"
 
 _ROWS = """
 SELECT openai_request ->> '$.messages[0].content', provider_request ->> '$.messages[0].content',
