@@ -56,6 +56,7 @@ class CallInFlight(ABC):
         self._client_path = flow.request.path
         self._client_headers = messages.lower_headers(flow.request)
         self._client_key = messages.client_key(flow.request)
+        self._client_secrets = messages.client_secrets(flow.request)
         self._around = around
         self._started = time.monotonic()
         self._tracker: PersistenceTracker | None = None
@@ -117,7 +118,7 @@ class CallInFlight(ABC):
             path=self._client_path,
             stream=bool(self.body and self.body.get("stream") is True),
             dropped=dropped,
-            secrets=(*secrets, *((self._client_key,) if self._client_key else ())),
+            secrets=(*secrets, *self._client_secrets),
             routed=self.routed,
             recalled=recalled,
             waited_s=waited_s,
