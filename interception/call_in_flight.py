@@ -12,7 +12,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mitmproxy.http import HTTPFlow
 
@@ -80,8 +80,16 @@ class CallInFlight(ABC):
         """The client left, or the provider broke off, before the answer was in."""
 
     @abstractmethod
+    async def abandon(self) -> None:
+        """Our own code failed on this call before it could be sent."""
+
+    @abstractmethod
     def collapse(self) -> None:
         """Our own code failed on this call."""
+
+    def record_with(self, recorder: Recorder) -> None:
+        """Goes on with another recorder: options have changed, or the addon was reloaded."""
+        self._around = replace(self._around, recorder=recorder)
 
     def end_early(self, reason: str) -> None:
         """Keeps what has come of an answer that will not be whole."""
@@ -237,6 +245,10 @@ class CallInFlight(ABC):
             state=state,
             duration_ms=round((time.monotonic() - self._started) * 1000),
         )
+
+
+in_flight: dict[str, CallInFlight] = {}
+"""By flow id. It outlives a reload of the addon, which does not load this module anew."""
 
 
 def _short_error(status: int | None, openai_response: JSON | bytes | None) -> str | None:

@@ -31,7 +31,6 @@ _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d")
 
 _LONGEST_BEGINNING = len(b"HTTP/1.1 103")
 
-_original_reader: Any = None
 _original_read_headers: Any = None
 
 
@@ -46,8 +45,8 @@ class TrailerlessReader(ChunkedReader):
 
 def install() -> None:
     """Wraps mitmproxy's reading of HTTP/1, once."""
-    global _original_reader, _original_read_headers
-    if _original_reader is not None or http1_layer.ChunkedReader is not ChunkedReader:
+    global _original_read_headers
+    if http1_layer.ChunkedReader is not ChunkedReader:
         return
     if version.VERSION.split(".")[0] not in KNOWN_GENERATIONS or not _is_known():
         logger.warning(
@@ -56,7 +55,6 @@ def install() -> None:
             version.VERSION,
         )
         return
-    _original_reader = http1_layer.ChunkedReader
     _original_read_headers = http1_layer.Http1Client.read_headers
     http1_layer.ChunkedReader = TrailerlessReader
     http1_layer.Http1Client.read_headers = _read_headers
@@ -64,11 +62,10 @@ def install() -> None:
 
 def uninstall() -> None:
     """Puts mitmproxy's own reading back."""
-    global _original_reader, _original_read_headers
-    if _original_reader is not None:
-        http1_layer.ChunkedReader = _original_reader
+    if http1_layer.ChunkedReader is TrailerlessReader:
+        http1_layer.ChunkedReader = ChunkedReader
+        # Connections that are open go on with what they began with.
         http1_layer.Http1Client.read_headers = _original_read_headers
-        _original_reader = _original_read_headers = None
 
 
 def _is_known() -> bool:
