@@ -19,12 +19,13 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.http import HTTPFlow
 
 from inspection import contentviews, flow_list
-from interception import failures, messages, options
+from interception import failures, http1, messages, options
 from interception.bare_call import BareCall
-from interception.call_in_flight import CallInFlight, Surroundings
+from interception.call_in_flight import CallInFlight, Surroundings, in_flight
 from interception.listening import listen_where_told
 from interception.routed_call import RoutedCall
 from recording import Recorder
+from recording.faults import log_fault
 from routes import Routes
 from transforms.json_text import dumps
 
@@ -40,7 +41,7 @@ class Diptych:
     def __init__(self) -> None:
         self._routes = Routes()
         self._recorder: Recorder | None = None
-        self._calls: dict[str, CallInFlight] = {}
+        self._calls = in_flight
         self._listening: asyncio.Task[None] | None = None
 
     def load(self, loader: Loader) -> None:
@@ -49,6 +50,7 @@ class Diptych:
         contentviews.install()
         flow_list.show_comments(ctx.options)
         failures.install()
+        http1.install()
 
     def configure(self, updated: set[str]) -> None:
         """Takes changed options in; a value that does not fit ends the start."""
@@ -103,16 +105,25 @@ class Diptych:
                 flow_list.trim(ctx.master, LONGEST_FLOW_LIST)
 
     def done(self) -> None:
-        """Keeps the partial answers, and drains the recorder; runs before the last `error`s."""
-        for call in self._calls.values():
-            with self._border(call):
-                call.end_early("the proxy stopped")
-        self._calls.clear()
+        """Drains the recorder; runs before the last `error`s, and when the addon is reloaded.
+
+        At the end of the proxy the partial answers are kept. Calls that are in flight when the
+        addon is reloaded go on with the next instance of it.
+        """
+        if ctx.master.should_exit.is_set():
+            self._end_calls()
         if self._recorder is not None:
             self._recorder.stop()
             self._recorder = None
         contentviews.uninstall()
         failures.uninstall()
+        http1.uninstall()
+
+    def _end_calls(self) -> None:
+        for call in self._calls.values():
+            with self._border(call):
+                call.end_early("the proxy stopped")
+        self._calls.clear()
 
     def _configure(self, updated: set[str]) -> None:
         options.check_values()
@@ -123,14 +134,16 @@ class Diptych:
             self._open_recorder()
 
     async def _send(self, flow: HTTPFlow) -> None:
-        call = self._open_call(flow)
-        self._calls[flow.id] = call
-        try:
-            await call.send()
-        except Exception:
+        call = None
+        with self._border(None, "A call could not be recorded."):
+            with self._border(None, "A call could not be prepared."):
+                call = self._open_call(flow)
+                self._calls[flow.id] = call
+                await call.send()
+                return
             # mitmproxy would send a routed call on untranslated.
-            logger.exception("A call could not be prepared.")
-            call.collapse()
+            if call is not None:
+                await call.abandon()
 
     def _open_call(self, flow: HTTPFlow) -> CallInFlight:
         body, problem = messages.read_body(flow.request)
@@ -151,13 +164,17 @@ class Diptych:
         )
 
     @contextmanager
-    def _border(self, call: CallInFlight) -> Iterator[None]:
+    def _border(
+        self, call: CallInFlight | None, message: str = "A call could not be followed."
+    ) -> Iterator[None]:
         """Our own failure costs the client an error at the most, and never another flow."""
         try:
             yield
         except Exception:
-            logger.exception("A call could not be followed.")
-            call.collapse()
+            log_fault(logger, message)
+            if call is not None:
+                with self._border(None, "The failure of a call could not be recorded."):
+                    call.collapse()
 
     def _open_recorder(self) -> None:
         if self._recorder is not None:
@@ -171,6 +188,8 @@ class Diptych:
                 keep_mb=ctx.options.chat_keep_mb,
             )
             self._recorder.start(asyncio.get_running_loop())
+            for call in self._calls.values():
+                call.record_with(self._recorder)
         except exceptions.OptionsError:
             raise
         except Exception as exc:

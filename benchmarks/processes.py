@@ -64,7 +64,7 @@ class Mitmdump:
         routes: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self.port = _free_port()
         self._log = folder / "proxy.log"
         settings = [
@@ -106,6 +106,16 @@ class Mitmdump:
         except OSError:
             return 0.0
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """Ends it as a power cut would."""
+        self._process.kill()
+        self._process.wait()
 
     def stop(self) -> None:
         """Ends it as a user would; kills it if that does not help."""

@@ -6,7 +6,7 @@ from mitmproxy.http import HTTPFlow
 
 from interception import failures, messages
 from interception.call_in_flight import CallInFlight, Surroundings
-from interception.streams import Watcher
+from interception.streams import INTERNAL_ERROR, Watcher
 from routes import provider_at
 from transforms.contract import JSON, ErrorAnswer
 from transforms.json_text import loads
@@ -71,8 +71,12 @@ class BareCall(CallInFlight):
         else:
             self._end_stream("interrupted", "the stream ended before the answer did")
 
-    def collapse(self) -> None:
+    async def abandon(self) -> None:
         """Our own failure costs the record, never the call."""
+
+    def collapse(self) -> None:
+        """Our own failure costs the record its answer, never the call."""
+        self._log_failure(INTERNAL_ERROR.message)
 
     def fail(self) -> None:
         """Keeps what has come; a client that got nothing yet gets an OpenAI error."""

@@ -12,7 +12,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mitmproxy.http import HTTPFlow
 
@@ -56,6 +56,7 @@ class CallInFlight(ABC):
         self._client_path = flow.request.path
         self._client_headers = messages.lower_headers(flow.request)
         self._client_key = messages.client_key(flow.request)
+        self._client_secrets = messages.client_secrets(flow.request)
         self._around = around
         self._started = time.monotonic()
         self._tracker: PersistenceTracker | None = None
@@ -81,8 +82,16 @@ class CallInFlight(ABC):
         """The client left, or the provider broke off, before the answer was in."""
 
     @abstractmethod
+    async def abandon(self) -> None:
+        """Our own code failed on this call before it could be sent."""
+
+    @abstractmethod
     def collapse(self) -> None:
         """Our own code failed on this call."""
+
+    def record_with(self, recorder: Recorder) -> None:
+        """Goes on with another recorder: options have changed, or the addon was reloaded."""
+        self._around = replace(self._around, recorder=recorder)
 
     def end_early(self, reason: str) -> None:
         """Keeps what has come of an answer that will not be whole."""
@@ -119,7 +128,7 @@ class CallInFlight(ABC):
             path=self._client_path,
             stream=bool(self.body and self.body.get("stream") is True),
             dropped=dropped,
-            secrets=(*secrets, *((self._client_key,) if self._client_key else ())),
+            secrets=(*secrets, *self._client_secrets),
             routed=self.routed,
             recalled=recalled,
             waited_s=waited_s,
@@ -260,6 +269,10 @@ class CallInFlight(ABC):
             state=state,
             duration_ms=round((time.monotonic() - self._started) * 1000),
         )
+
+
+in_flight: dict[str, CallInFlight] = {}
+"""By flow id. It outlives a reload of the addon, which does not load this module anew."""
 
 
 def _short_error(status: int | None, openai_response: JSON | bytes | None) -> str | None:

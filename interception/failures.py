@@ -9,7 +9,7 @@ Where mitmproxy's inside is not what this module knows, nothing is wrapped and i
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -137,7 +137,7 @@ def _send(stream: Any, ending: Ending) -> Generator[Any, Any, None]:
 
 
 def cut(flow: HTTPFlow) -> None:
-    """Closes the connection to the provider, whatever the flow is waiting for.
+    """Closes the connection to the provider, or ends the try to open one.
 
     mitmproxy has no time-out of its own per request, and `flow.kill()` only takes effect at the
     next hook.
@@ -146,6 +146,26 @@ def cut(flow: HTTPFlow) -> None:
     handler = proxyserver.connections.get(flow.client_conn.id) if proxyserver else None
     if handler is None:
         return
-    transport = handler.transports.get(flow.server_conn)
-    if transport is not None:
+    if flow.server_conn in handler.transports:
         handler.close_connection(flow.server_conn)
+        return
+    # The flow learns of its connection only when it is open, TLS and all.
+    for connection in _being_opened(flow, handler.transports):
+        handler.close_connection(connection)
+
+
+def _being_opened(flow: HTTPFlow, connections: Iterable[Any]) -> list[Any]:
+    """Connections to where the flow is to go that nothing can be said through yet."""
+    via = flow.server_conn.via
+    places = {(flow.request.host, flow.request.port), *([via[1]] if via else [])}
+    return [
+        connection
+        for connection in connections
+        if connection is not flow.client_conn
+        and connection.address in places
+        and (connection.timestamp_tcp_setup is None or _shakes_hands(connection))
+    ]
+
+
+def _shakes_hands(connection: Any) -> bool:
+    return connection.tls and not connection.tls_established

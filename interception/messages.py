@@ -27,6 +27,8 @@ _KEPT_HEADERS = re.compile(
 )
 """Headers of a provider's answer that mean the same to an OpenAI client."""
 
+_SECRET_HEADERS = ("authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key")
+
 _LEGIBLE_MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
 
@@ -95,6 +97,12 @@ def client_key(request: Request) -> str | None:
         return token.strip()
     key = request.headers.get("api-key") or request.headers.get("x-api-key")
     return str(key or "") or None
+
+
+def client_secrets(request: Request) -> tuple[str, ...]:
+    """Everything in the client's headers that gives access; an answer may repeat any of it."""
+    sent = [request.headers.get(name, "") for name in _SECRET_HEADERS]
+    return tuple(value.rpartition(" ")[2] for value in sent if value)
 
 
 def may_use_environment_keys(flow: HTTPFlow) -> bool:

@@ -201,6 +201,11 @@ class RoutedCall(CallInFlight):
         self._silence.touch()
         super()._on_piece(piece)
 
+    async def abandon(self) -> None:
+        """Our own failure, before the provider heard of the call."""
+        self._silence.stop()
+        await self.refuse(INTERNAL_ERROR)
+
     def collapse(self) -> None:
         """Our own failure: the client gets an error, whatever the provider says."""
         self._failure = INTERNAL_ERROR

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 
 from interception.decoding import ContentDecoder, UnreadableEncoding
+from recording.faults import log_fault
 from transforms.assembly import Assembler, split_completion
 from transforms.contract import JSON, Call, ErrorAnswer, Event, Provider
 from transforms.errors import ResponseError, TransformError
@@ -73,7 +74,7 @@ class Translator:
         except TransformError as exc:
             translated = self.fail(exc.answer())
         except Exception:
-            logger.exception("The stream of a call could not be translated.")
+            log_fault(logger, "The stream of a call could not be translated.")
             translated = self.fail(INTERNAL_ERROR)
         return translated or []
 

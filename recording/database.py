@@ -108,10 +108,12 @@ class RecordDatabase:
     def checkpoint(self) -> None:
         """Moves what is in SQLite's log into the database, as far as nobody is in the way.
 
-        Done when nothing is waiting, so that no call's commit has to do it.
+        Done when nothing is waiting, so that no call's commit has to do it. What SQLite remembers
+        of the file is forgotten: it would go on writing into one that was spoilt, and never look.
         """
         if self.path is not None:
             execute(self.database, "PRAGMA wal_checkpoint(PASSIVE)", ())
+            execute(self.database, "PRAGMA shrink_memory", ())
 
     def open_to_read(self) -> None:
         """Connects to a database that another connection has made.

@@ -32,6 +32,7 @@ from peewee import (
 from models import NewerDatabaseError
 from recording.clues import request_clues
 from recording.database import RecordDatabase, writing
+from recording.faults import log_fault
 from recording.parts import PartStore
 from recording.rare_log import RareLog
 from recording.retention import Retention
@@ -176,7 +177,7 @@ class Writer:
                 self._work()
             except Exception:
                 # A fault of ours must not end the thread: nothing at all would be recorded.
-                _logger.exception("The recording writer failed; it goes on with the next rows.")
+                log_fault(_logger, "The recording writer failed; it goes on with the next rows.")
         give_up_at = time.monotonic() + LAST_TRY_S
         self._retry_at = 0.0
         while self._in_trouble and self._retry_at == 0.0 and time.monotonic() < give_up_at:

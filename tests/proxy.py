@@ -40,6 +40,7 @@ class Proxy:
         environment: Mapping[str, str] | None = None,
         program: str = "mitmdump",
         arguments: Sequence[str] = (),
+        script: Path = ROOT / "addon.py",
     ) -> None:
         self.folder = folder
         self.database = folder / "chats.db"
@@ -51,7 +52,7 @@ class Proxy:
             "listen_port": str(self.port),
             **(options or {}),
         }
-        command = [tool(program), "-s", str(ROOT / "addon.py"), "--mode", mode, *arguments]
+        command = [tool(program), "-s", str(script), "--mode", mode, *arguments]
         for name, value in settings.items():
             command += ["--set", f"{name}={value}"]
         for route in routes:

@@ -626,3 +626,27 @@ def test_reported_error_keeps_the_status_it_would_have_had() -> None:
         streamed(line(content="Hi"), {"StatusCode": 429, "error": "slow down"})
 
     assert caught.value.answer() == ErrorAnswer(429, "slow down", "requests", "rate_limit_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"message": {"content": {}, "role": "assistant"}}, None),
+        ({"message": {"content": {"x": 1}}}, "`content` is not a text"),
+        ({"message": {"thinking": [1]}}, "`thinking` is not a text"),
+        ({"message": {"content": "x"}, "logprobs": [1]}, "`logprobs` are not a list"),
+        ({"message": {"content": "x"}, "done_reason": {"x": 1}}, None),
+        ({"message": {"content": "x"}, "prompt_eval_count": {}, "eval_count": {"x": 1}}, None),
+    ],
+)
+def test_values_of_a_wrong_type_are_an_error_or_passed_over(
+    wrong: dict[str, Any], named: str | None
+) -> None:
+    call = Call({"model": "m", "messages": []}, "m", "c", 1)
+    body = {"done": True, **wrong}
+    if named is None:
+        choice = ollama.parse_response(call, body)["choices"][0]
+        assert choice["finish_reason"] == "stop"
+    else:
+        with pytest.raises(ResponseError, match=named):
+            ollama.parse_response(call, body)

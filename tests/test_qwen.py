@@ -578,3 +578,10 @@ def test_a_chat_without_an_id_raises(body):
 def test_errors_are_mapped_whatever_their_status(status, body, told):
     answer = error(body, status)
     assert (answer.status, answer.code) == told
+
+
+def test_a_block_without_end_tag_that_is_no_call_is_text() -> None:
+    finder = CallFinder()
+    assert [*finder.feed('<tool_call>{"no": "name"}'), *finder.close()] == [
+        '<tool_call>{"no": "name"}'
+    ]

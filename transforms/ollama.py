@@ -383,11 +383,18 @@ def parse_response(call: Call, body: JSON) -> JSON:
 
 
 def _heard_message(message: JSON, call: Call) -> JSON:
-    heard: JSON = {"role": "assistant", "content": message.get("content") or ""}
-    if message.get("thinking"):
-        heard["reasoning_content"] = message["thinking"]
+    heard: JSON = {"role": "assistant", "content": _text(message, "content")}
+    if thinking := _text(message, "thinking"):
+        heard["reasoning_content"] = thinking
     calls = [_heard_call(told, index, call) for index, told in enumerate(_told_calls(message))]
     return {**heard, "tool_calls": calls} if calls else heard
+
+
+def _text(message: JSON, name: str) -> str:
+    text = message.get(name) or ""
+    if not isinstance(text, str):
+        raise ResponseError(f"The provider's `{name}` is not a text.")
+    return text
 
 
 def _told_calls(message: JSON) -> list[JSON]:
@@ -413,11 +420,14 @@ def _heard_call(told: JSON, index: int, call: Call) -> JSON:
 
 
 def _logprobs(tokens: list[JSON]) -> JSON:
+    if not isinstance(tokens, list) or not all(isinstance(token, dict) for token in tokens):
+        raise ResponseError("The provider's `logprobs` are not a list of tokens.")
     return {"content": [{"bytes": None, "top_logprobs": [], **token} for token in tokens]}
 
 
 def _finish_reason(body: JSON, called: bool) -> str:
-    reason = FINISH_REASONS.get(body.get("done_reason") or "stop", "stop")
+    told = body.get("done_reason")
+    reason = FINISH_REASONS.get(told, "stop") if isinstance(told, str) else "stop"
     return "tool_calls" if called and reason == "stop" else reason
 
 
@@ -436,6 +446,8 @@ def _usage(body: JSON) -> JSON | None:
     if prompt is None and completion is None:
         return None
     prompt, completion = prompt or 0, completion or 0
+    if not isinstance(prompt, int) or not isinstance(completion, int):
+        return None
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -525,7 +537,7 @@ class MessageStream:
             yield from self._end(line)
 
     def _deltas(self, message: JSON, logprobs: list[JSON]) -> Iterator[JSON]:
-        thinking, content = message.get("thinking") or "", message.get("content") or ""
+        thinking, content = _text(message, "thinking"), _text(message, "content")
         if thinking:
             self._texts["thinking"].append(thinking)
             yield self._chunk({"reasoning_content": thinking})

@@ -170,7 +170,7 @@ class CallFinder:
         told: list[str | JSON] = []
         if self._in_call:
             call = _call(self._held[len(OPEN) :])
-            if isinstance(call, dict):
+            if call:
                 return [call]
             self._put_back_gap(0)
         self._in_call = False

@@ -1,0 +1,270 @@
+"""Providers that do what nobody expects of them, through the real proxy."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.answers import CLAUDE, body, claude_events, openai_events
+from tests.clients import NOWHERE, ask, events, http, post
+from tests.proxy import Proxy
+from tests.raw_upstream import answer, chunked, raw_upstream, read_request
+
+CHAT = f"{NOWHERE}/v1/chat/completions"
+STREAM = "text/event-stream"
+TRAILERS = b"server-timing: total;dur=12\r\nx-checksum: abc\r\n"
+OK = answer(body(CLAUDE))
+
+
+class Stage:
+    """A proxy, and its one provider, which plays what a test puts on."""
+
+    def __init__(self, proxy: Proxy, url: str) -> None:
+        self.proxy = proxy
+        self.url = url
+        self._play: Callable[[socket.socket], None] = lambda connection: None
+
+    def puts_on(self, play: Callable[[socket.socket], None]) -> Proxy:
+        """The proxy, whose provider plays this from now on."""
+        self._play = play
+        return self.proxy
+
+    def perform(self, connection: socket.socket) -> None:
+        """Plays it with one connection."""
+        self._play(connection)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory) -> Iterator[Stage]:
+    """One for all tests of this file."""
+    acting: list[Stage] = []
+    with raw_upstream(lambda connection: acting[0].perform(connection)) as url:
+        proxy = Proxy(
+            tmp_path_factory.mktemp("proxy"),
+            routes=[f"claude-*=anthropic@{url}"],
+            options={"chat_timeout": "3"},
+            environment={"ANTHROPIC_API_KEY": "k"},
+        )
+        acting.append(Stage(proxy.wait_until_up(), url))
+        yield acting[0]
+        proxy.stop()
+
+
+def saying(*answers: bytes) -> Callable[[socket.socket], None]:
+    """One request after the other is answered with these bytes."""
+
+    def play(connection: socket.socket) -> None:
+        for said in answers:
+            if not read_request(connection):
+                return
+            connection.sendall(said)
+
+    return play
+
+
+def memory_mb(proxy: Proxy, kind: str = "VmRSS") -> int:
+    """Resident memory of the proxy."""
+    status = Path(f"/proc/{proxy.process.pid}/status").read_text()
+    return int(status.partition(f"{kind}:")[2].split()[0]) // 1024
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_trailers_are_left_out_and_the_connection_lives_on(stage, stream):
+    said = [b"".join(claude_events())] if stream else [body(CLAUDE)]
+    whole = chunked(said, STREAM if stream else "application/json", TRAILERS)
+    proxy = stage.puts_on(saying(whole, whole))
+    with http(proxy) as client:
+        for _ in range(2):
+            told = client.post(CHAT, json=ask("claude-x", stream=stream))
+            assert told.status_code == 200
+            assert proxy.exchange(told.headers["x-chat-request-id"])["state"] == "complete"
+
+
+def test_a_bare_stream_with_trailers_ends(stage):
+    proxy = stage.puts_on(saying(chunked(openai_events(), STREAM, TRAILERS)))
+    told = post(proxy, ask("mine"), url=f"{stage.url}/v1/chat/completions")
+    assert told.content == b"".join(openai_events())
+
+
+@pytest.mark.parametrize("pause", [False, True])
+def test_interim_answers_are_passed_over(stage, pause):
+    hints = b"HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n"
+
+    def play(connection):
+        read_request(connection)
+        pieces = [b"HTTP/1.1 100 Continue\r\n\r\n" + hints[:30], hints[30:], OK[:7], OK[7:]]
+        for piece in pieces if pause else [b"".join(pieces)]:
+            connection.sendall(piece)
+            time.sleep(0.05)
+
+    assert post(stage.puts_on(play), ask("claude-x")).status_code == 200
+
+
+def test_a_switch_of_protocols_nobody_asked_for_is_a_502(stage):
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"
+    assert post(stage.puts_on(saying(switch)), ask("claude-x")).status_code == 502
+
+
+def test_an_answer_before_the_request_is_whole_reaches_the_client(stage):
+    def play(connection):
+        connection.recv(1000)
+        connection.sendall(answer(body({"error": {"message": "too large"}}), "413 Too Large"))
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(1 << 20):
+            pass
+
+    told = post(stage.puts_on(play), ask("claude-x", "x" * 5_000_000))
+    assert (told.status_code, told.json()["error"]["message"]) == (413, "too large")
+
+
+def test_a_second_answer_is_nobodys(stage):
+    other = answer(body({**CLAUDE, "content": [{"type": "text", "text": "for nobody"}]}))
+    with http(stage.puts_on(saying(OK + other))) as client:
+        for _ in range(2):
+            told = client.post(CHAT, json=ask("claude-x"))
+            assert told.json()["choices"][0]["message"]["content"] == "Hello there"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x00\x01\x02 no HTTP at all\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 9",
+        b"",
+    ],
+    ids=["binary", "status", "length", "chunk", "header", "half a head", "nothing"],
+)
+def test_garbage_is_a_502_in_openai_form(stage, said):
+    proxy = stage.puts_on(saying(said))
+    told = post(proxy, ask("claude-x"))
+    assert told.status_code == 502
+    assert told.json()["error"].keys() == {"message", "type", "param", "code"}
+    assert proxy.exchange(told.headers["x-chat-request-id"])["state"] == "failed"
+
+
+def test_a_head_that_never_ends_is_a_504(stage):
+    assert post(stage.puts_on(_drip), ask("claude-x")).status_code == 504
+
+
+def _drip(connection: socket.socket) -> None:
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        connection.sendall(b"x: y\r\n")
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_connection_that_is_never_made_is_a_504(start_proxy, scheme, stream):
+    # Nobody accepts: over HTTP the system drops what comes once its queue is full, over HTTPS
+    # the greeting is never answered.
+    with contextlib.ExitStack() as open_sockets:
+        listener = open_sockets.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        if scheme == "http":
+            for _ in range(4):
+                filler = open_sockets.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(("127.0.0.1", port))
+        route = f"*=compatible/x@{scheme}://127.0.0.1:{port}"
+        proxy = start_proxy(routes=[route], options={"chat_timeout": "1"}).wait_until_up()
+        started = time.monotonic()
+        told = post(proxy, ask("any", stream=stream))
+        took = time.monotonic() - started
+        assert (told.status_code, told.json()["error"]["code"]) == (504, "timeout")
+        assert 0.9 < took < 3
+        assert proxy.exchange(told.headers["x-chat-request-id"])["status_code"] == 504
+
+
+def test_a_reader_that_is_slow_holds_the_provider_back(stage):
+    sent = [0]
+    event = claude_events(["x" * 1000])[3]
+
+    def play(connection):
+        read_request(connection)
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: {STREAM}\r\n\r\n".encode()
+        connection.settimeout(None)
+        connection.sendall(head + b"".join(claude_events([], end=False)))
+        while sent[0] < 300_000_000:
+            connection.sendall(event * 100)
+            sent[0] += len(event) * 100
+
+    request = body(ask("claude-x", stream=True))
+    proxy = stage.puts_on(play)
+    before = memory_mb(proxy)
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client:
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: api.openai.invalid\r\n"
+        client.sendall(f"{head}Content-Length: {len(request)}\r\n\r\n".encode() + request)
+        client.recv(1000)
+        _until_still(sent)
+        assert sent[0] < 100_000_000
+        assert memory_mb(proxy) - before < 100
+
+
+def _until_still(count: list[int]) -> None:
+    last = -1
+    while count[0] != last:
+        last = count[0]
+        time.sleep(0.5)
+
+
+def test_a_single_event_of_50_mb_is_translated(stage):
+    text = "x" * 50_000_000
+    whole = chunked([b"".join(claude_events([text]))], STREAM)
+    proxy = stage.puts_on(saying(whole))
+    told = post(proxy, ask("claude-x", stream=True))
+    *chunks, done = events(told.content)
+    assert done == "[DONE]"
+    said = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
+    assert len(said) == len(text)
+    answered = json.loads(proxy.exchange(told.headers["x-chat-request-id"])["openai_response"])
+    assert len(answered["choices"][0]["message"]["content"]) == len(text)
+    assert memory_mb(proxy, "VmHWM") < 1500
+
+
+@pytest.mark.parametrize("moment", ["before the head", "after the head", "in the stream"])
+def test_a_client_that_leaves_frees_its_provider_at_once(stage, moment):
+    asked, left = threading.Event(), []
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: {STREAM}\r\n\r\n".encode()
+    said = {
+        "before the head": b"",
+        "after the head": head,
+        "in the stream": head + b"".join(claude_events(["Hel"], end=False)),
+    }[moment]
+
+    def play(connection):
+        read_request(connection)
+        connection.sendall(said)
+        asked.set()
+        connection.recv(1)
+        left.append(time.monotonic())
+
+    request = body(ask("claude-x", stream=True))
+    proxy = stage.puts_on(play)
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client:
+        start = f"POST {CHAT} HTTP/1.1\r\nHost: api.openai.invalid\r\n"
+        client.sendall(f"{start}Content-Length: {len(request)}\r\n\r\n".encode() + request)
+        assert asked.wait(10)
+        if said:
+            client.recv(1)
+    gone = time.monotonic()
+    while not left and time.monotonic() < gone + 10:
+        time.sleep(0.005)
+    assert left[0] - gone < 0.5
+    [last] = proxy.query("SELECT request_id FROM requests ORDER BY id DESC LIMIT 1")
+    row = proxy.exchange(last["request_id"])
+    assert (row["state"], row["error"]) == ("interrupted", "the client left")
