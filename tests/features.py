@@ -12,8 +12,34 @@ from functools import cache
 from typing import Any
 
 from tests.cases import STREAM, Case, all_cases
+from transforms import PROVIDERS
+from transforms.contract import Call
+from transforms.errors import RequestError
 
 Proof = Callable[[Case], bool]
+
+_HOLDERS = ("url", "file_data", "file_id", "data")
+"""Members of a content part that hold what it shows."""
+
+_DATA_URL = {
+    "image": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk",
+    "file": "data:application/pdf;base64,JVBERi0xLjQKJSVFT0YK",
+}
+
+_PARTS: dict[str, list[dict[str, Any]]] = {
+    "images": [
+        {"type": "image_url", "image_url": {"url": url}}
+        for url in (_DATA_URL["image"], "https://example.com/a.png")
+    ],
+    "files": [
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": _DATA_URL["file"]}},
+        {"type": "file", "file": {"file_id": "file-abcdefgh"}},
+    ],
+    "audio": [
+        {"type": "input_audio", "input_audio": {"data": "UklGRiQAAABXQVZF", "format": "wav"}}
+    ],
+}
+"""Each kind of part in the ways in which it may come."""
 
 
 def _parts(case: Case, kind: str) -> Iterator[dict[str, Any]]:
@@ -25,7 +51,15 @@ def _parts(case: Case, kind: str) -> Iterator[dict[str, Any]]:
 
 
 def _sends(case: Case) -> bool:
-    return case.has("provider_request.json")
+    """Whether the case shows what is sent, and the provider did not answer it with an error."""
+    return case.has("provider_request.json") and not case.has("error.json")
+
+
+def _sent(case: Case) -> str:
+    """The body that is sent, as text; empty where the case does not show it."""
+    if not _sends(case):
+        return ""
+    return json.dumps(case.json("provider_request")["body"], ensure_ascii=False)
 
 
 def _answers(case: Case) -> bool:
@@ -42,7 +76,19 @@ def _usage(case: Case) -> dict[str, Any]:
 
 
 def _carries_part(kind: str) -> Proof:
-    return lambda case: _sends(case) and any(_parts(case, kind))
+    """Whether what a part of this kind holds, data or address, is found in what is sent."""
+    return lambda case: any(
+        text in _sent(case) for part in _parts(case, kind) for text in _texts(_held(part[kind]))
+    )
+
+
+def _held(part: Any) -> list[object]:
+    """Where the part of a request says what it holds, without the head of a data URL."""
+    held = [part] if isinstance(part, str) else [part.get(name) for name in _HOLDERS]
+    return [
+        text.partition(",")[2] if isinstance(text, str) and text.startswith("data:") else text
+        for text in held
+    ]
 
 
 def _calls(least: int) -> Proof:
@@ -64,10 +110,7 @@ def _is_dropped(case: Case, parameter: str) -> bool:
 
 def _keeps_state(case: Case) -> bool:
     """What stood beside the text of an assistant's message is found in what is sent."""
-    if not _sends(case):
-        return False
-    sent = json.dumps(case.json("provider_request")["body"], ensure_ascii=False)
-    return any(text in sent for text in _states(case))
+    return any(text in _sent(case) for text in _states(case))
 
 
 def _states(case: Case) -> Iterator[str]:
@@ -119,3 +162,23 @@ def proof(provider: str, feature: str) -> Case | None:
     """The first case that proves a feature of a provider; None where none does."""
     cases = (case for case in all_cases() if case.folder.parent.name == provider)
     return next((case for case in cases if FEATURES[feature](case)), None)
+
+
+def cell(provider: str, feature: str) -> str:
+    """What the README says: a tick where a case proves it, what becomes of it where the provider
+    says no, and nothing where nobody has looked."""
+    if proof(provider, feature):
+        return "✓"
+    if feature in _PARTS:
+        return "refused" if all(_is_refused(provider, part) for part in _PARTS[feature]) else ""
+    return ""
+
+
+def _is_refused(provider: str, part: dict[str, Any]) -> bool:
+    text = {"type": "text", "text": "What is this?"}
+    request = {"model": "m", "messages": [{"role": "user", "content": [text, part]}]}
+    try:
+        PROVIDERS[provider].build_request(Call(request, "m", "chatcmpl-1", 1))
+    except RequestError as error:
+        return "content" in (error.answer().param or "")
+    return False

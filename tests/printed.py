@@ -8,7 +8,7 @@ from pathlib import Path
 
 import models
 from interception.options import OPTIONS
-from tests.features import FEATURES, proof
+from tests.features import FEATURES, cell
 from transforms import PROVIDERS
 from transforms.contract import CHAT_PARAMETERS, Call
 from transforms.errors import RequestError
@@ -120,11 +120,8 @@ def providers() -> str:
 
 
 def features() -> str:
-    """What each provider can do, a tick for each case that proves it."""
-    rows = [
-        (f"`{name}`", *("✓" if proof(name, feature) else "" for feature in FEATURES))
-        for name in PROVIDERS
-    ]
+    """What each provider can do, a tick where a case proves it."""
+    rows = [(f"`{name}`", *(cell(name, feature) for feature in FEATURES)) for name in PROVIDERS]
     return table(("provider", *FEATURES), rows)
 
 

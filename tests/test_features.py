@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cases import FIXTURES, Case
-from tests.features import FEATURES, proof
+from tests.features import FEATURES, cell, proof
 from transforms import PROVIDERS
 
 
@@ -38,3 +38,28 @@ def test_a_plain_text_answer_proves_nothing_beside_text(feature: str) -> None:
 def test_a_format_that_is_dropped_is_not_carried(provider: str) -> None:
     case = proof(provider, "structured output")
     assert case is None or "response_format" not in case.json("provider_request")["dropped"]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("feature", FEATURES)
+def test_a_cell_says_no_more_than_its_case(provider: str, feature: str) -> None:
+    case = proof(provider, feature)
+    assert cell(provider, feature) in ({"✓"} if case else {"", "refused"})
+    if case:
+        assert case.folder.parent == FIXTURES / provider
+        assert case.has("case.toml")
+        assert FEATURES[feature](case)
+
+
+def test_a_part_that_is_left_out_is_no_proof() -> None:
+    assert not FEATURES["images"](Case(FIXTURES / "ollama" / "refused_image_url"))
+
+
+def test_a_request_that_was_answered_with_an_error_is_no_proof() -> None:
+    assert not FEATURES["images"](Case(FIXTURES / "openai" / "error_image"))
+
+
+def test_refusal_is_told_only_where_every_way_is_refused() -> None:
+    assert cell("deepseek", "images") == "refused"
+    assert cell("anthropic", "audio") == "refused"
+    assert cell("compatible", "files") == ""
