@@ -8,6 +8,7 @@ the recorder, and the life of a streamed answer.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from abc import ABC, abstractmethod
@@ -21,8 +22,11 @@ from inspection.summary import summary
 from interception import messages
 from interception.streams import Translator, Watcher
 from recording import PersistenceTracker, Recorder, RequestRecord, State
+from recording.faults import log_fault
 from transforms.contract import JSON
 from transforms.json_text import dumps
+
+logger = logging.getLogger(__name__)
 
 SNAPSHOT_SECONDS = 0.5
 """A running stream is saved this long after a piece came in, so that a killed proxy loses less
@@ -150,7 +154,7 @@ class CallInFlight(ABC):
         passed = self._stream(piece)
         if self._stream.ended and not self._saved:
             self._drop_snapshot()
-            self._snapshot = asyncio.get_running_loop().call_soon(self._save_whole)
+            self._snapshot = asyncio.get_running_loop().call_soon(self._save, "complete")
         return passed
 
     def _on_piece(self, piece: bytes) -> None:
@@ -163,16 +167,16 @@ class CallInFlight(ABC):
             self._around.recorder.log_raw(tracker, piece)
         if self._snapshot is None and not self._saved:
             loop = asyncio.get_running_loop()
-            self._snapshot = loop.call_later(SNAPSHOT_SECONDS, self._save_snapshot)
+            self._snapshot = loop.call_later(SNAPSHOT_SECONDS, self._save, "streaming")
 
-    def _save_snapshot(self) -> None:
+    def _save(self, state: State) -> None:
+        """Saves a stream as it stands. The loop itself calls it, with no border around."""
         self._snapshot = None
-        self._log_stream("streaming")
-
-    def _save_whole(self) -> None:
-        self._snapshot = None
-        self._saved = True
-        self._log_stream("complete")
+        self._saved = state == "complete"
+        try:
+            self._log_stream(state)
+        except Exception:
+            log_fault(logger, "A streamed answer could not be recorded.")
 
     def _drop_snapshot(self) -> None:
         if self._snapshot is not None:
