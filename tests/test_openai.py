@@ -633,6 +633,26 @@ def test_error_in_mid_stream_raises(body: object, name: str) -> None:
     assert not stream.finished
 
 
+@pytest.mark.parametrize("name", ["", "error"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"object": "error", "message": "No.", "type": "BadRequestError", "code": 400},
+        {"error": {"message": "No.", "code": 400}},
+        {"error": "No.", "status_code": 400},
+        {"error": "No.", "code": 400},
+    ],
+    ids=["bare", "member", "status beside", "code beside"],
+)
+def test_error_in_mid_stream_has_the_status_it_tells(body: dict[str, Any], name: str) -> None:
+    stream = openai.ChunkStream(call(stream=True))
+
+    with pytest.raises(ResponseError) as caught:
+        stream.feed(event(body, name))
+
+    assert (caught.value.answer().status, caught.value.answer().code) == (400, None)
+
+
 @pytest.mark.parametrize("reason", sorted(openai.FAILED_FINISHES))
 def test_streamed_finish_that_reports_a_failure_raises(reason: str) -> None:
     with pytest.raises(ResponseError, match=f"ended the answer with `{reason}`"):
