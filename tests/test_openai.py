@@ -90,8 +90,19 @@ def test_usage_is_not_asked_for_in_a_plain_answer() -> None:
     assert "stream_options" not in openai.build_request(call(stream=False)).body
 
 
-def test_compatible_host_keeps_reasoning_sent_back() -> None:
-    history = [{"role": "assistant", "content": "4", "reasoning_content": "Two and two."}]
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_compatible_host_gets_reasoning_back_under_both_names(name: str) -> None:
+    said = {"role": "assistant", "content": "4"}
+    history = [{**said, name: "Two and two."}]
+
+    assert COMPATIBLE.build_request(call(messages=history)).body["messages"] == [
+        {**said, "reasoning_content": "Two and two.", "reasoning": "Two and two."}
+    ]
+
+
+@pytest.mark.parametrize("reasoning", [None, "", {"effort": "low"}])
+def test_reasoning_that_is_no_text_is_left_as_it_is(reasoning: object) -> None:
+    history = [{"role": "assistant", "content": "4", "reasoning": reasoning}]
 
     assert COMPATIBLE.build_request(call(messages=history)).body["messages"] == history
 
@@ -631,6 +642,26 @@ def test_error_in_mid_stream_raises(body: object, name: str) -> None:
     with pytest.raises(ResponseError, match=r"No\."):
         stream.feed(event(body, name))
     assert not stream.finished
+
+
+@pytest.mark.parametrize("name", ["", "error"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"object": "error", "message": "No.", "type": "BadRequestError", "code": 400},
+        {"error": {"message": "No.", "code": 400}},
+        {"error": "No.", "status_code": 400},
+        {"error": "No.", "code": 400},
+    ],
+    ids=["bare", "member", "status beside", "code beside"],
+)
+def test_error_in_mid_stream_has_the_status_it_tells(body: dict[str, Any], name: str) -> None:
+    stream = openai.ChunkStream(call(stream=True))
+
+    with pytest.raises(ResponseError) as caught:
+        stream.feed(event(body, name))
+
+    assert (caught.value.answer().status, caught.value.answer().code) == (400, None)
 
 
 @pytest.mark.parametrize("reason", sorted(openai.FAILED_FINISHES))

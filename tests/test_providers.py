@@ -345,6 +345,27 @@ def test_openai_sdk_accumulates_the_same_message(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", WHOLE_STREAMS)
+def test_arguments_that_read_as_whole_are_whole(case: Case) -> None:
+    """Some clients run a call as soon as its arguments can be read."""
+    told: dict[tuple[int, int], str] = {}
+    for chunk in run_stream(case, [case.stream])[0]:
+        for choice in chunk["choices"]:
+            for tool_call in choice["delta"].get("tool_calls") or ():
+                place = (choice["index"], tool_call["index"])
+                before, more = told.get(place, ""), tool_call.get("function", {}).get("arguments")
+                assert not (more and is_json(before)), f"{before!r}, then {more!r}"
+                told[place] = before + (more or "")
+
+
+def is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("case", WHOLE_STREAMS)
 def test_chunks_of_one_answer_share_id_time_and_model(case: Case) -> None:
     chunks, _ = run_stream(case, [case.stream])
 

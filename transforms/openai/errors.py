@@ -11,7 +11,12 @@ from transforms.json_text import loads
 from transforms.openai.quirks import NONE, ErrorRule, Quirks
 from transforms.openai.values import member, text_of
 
-_STATUSES_TOLD = (("error", "code"), ("error", "status_code"), (None, "status_code"))
+_STATUSES_TOLD = (
+    ("error", "code"),
+    ("error", "status_code"),
+    (None, "status_code"),
+    (None, "code"),
+)
 """Where an error inside a 200 says which status it should have had."""
 
 
@@ -97,9 +102,13 @@ def raise_reported_error(body: JSON, quirks: Quirks) -> None:
         ResponseError: the error, as OpenAI would have put it.
     """
     if body.get("error") or ("choices" not in body and (body.keys() & {"message", "detail"})):
-        told = (
-            member(body if outer is None else body.get(outer), name)
-            for outer, name in _STATUSES_TOLD
-        )
-        status = next((code for code in told if isinstance(code, int) and 400 <= code < 600), 502)
-        raise ResponseError.reported(parse_error(status, body, quirks))
+        raise ResponseError.reported(reported_error(body, quirks))
+
+
+def reported_error(body: JSON, quirks: Quirks) -> ErrorAnswer:
+    """The error that a body reports under status 200, with the status it should have had."""
+    told = (
+        member(body if outer is None else body.get(outer), name) for outer, name in _STATUSES_TOLD
+    )
+    status = next((code for code in told if isinstance(code, int) and 400 <= code < 600), 502)
+    return parse_error(status, body, quirks)

@@ -60,7 +60,17 @@ def build_request(call: Call) -> ProviderRequest:
 
 def build_compatible_request(call: Call) -> ProviderRequest:
     """A host of which nothing is known: everything is carried, unknown parameters too."""
-    return ProviderRequest("/chat/completions", _everything(call))
+    body = _everything(call)
+    body["messages"] = [_with_reasoning(message) for message in body["messages"]]
+    return ProviderRequest("/chat/completions", body)
+
+
+def _with_reasoning(message: JSON) -> JSON:
+    """The message with its reasoning under both names: vLLM has read either one alone."""
+    text = message.get("reasoning_content") or message.get("reasoning")
+    if message["role"] != "assistant" or not text or not isinstance(text, str):
+        return message
+    return {**message, "reasoning_content": text, "reasoning": text}
 
 
 def _everything(call: Call) -> JSON:

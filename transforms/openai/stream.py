@@ -9,7 +9,7 @@ from transforms.assembly import Assembler, joined_items
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
-from transforms.openai.errors import parse_error, raise_reported_error
+from transforms.openai.errors import raise_reported_error, reported_error
 from transforms.openai.quirks import NONE, Quirks
 from transforms.openai.response import (
     FAILED_FINISHES,
@@ -63,7 +63,7 @@ class ChunkStream:
         body = parse_event(event)
         self._told.add(body)
         if event.name == "error" and not body.get("error"):
-            raise ResponseError.reported(parse_error(502, body, self._quirks))
+            raise ResponseError.reported(reported_error(body, self._quirks))
         raise_reported_error(body, self._quirks)
         return list(self._chunks(body))
 
