@@ -650,3 +650,8 @@ def test_values_of_a_wrong_type_are_an_error_or_passed_over(
     else:
         with pytest.raises(ResponseError, match=named):
             ollama.parse_response(call, body)
+
+
+def test_log_probabilities_of_a_wrong_type_are_an_error_in_a_stream_too() -> None:
+    with pytest.raises(ResponseError, match="`logprobs` are not a list"):
+        streamed({"message": {"content": "x"}, "logprobs": -1})

@@ -368,8 +368,9 @@ def parse_response(call: Call, body: JSON) -> JSON:
     if not isinstance(message, dict) or body.get("done") is False:
         raise ResponseError("The provider's answer is not a whole chat message.")
     choice: JSON = {"index": 0, "message": _heard_message(message, call)}
-    if body.get("logprobs"):
-        choice["logprobs"] = _logprobs(body["logprobs"])
+    tokens = _tokens(body)
+    if tokens:
+        choice["logprobs"] = _logprobs(tokens)
     choice["finish_reason"] = _finish_reason(body, called="tool_calls" in choice["message"])
     completion = {
         "id": call.completion_id,
@@ -419,9 +420,14 @@ def _heard_call(told: JSON, index: int, call: Call) -> JSON:
     }
 
 
-def _logprobs(tokens: list[JSON]) -> JSON:
+def _tokens(body: JSON) -> list[JSON]:
+    tokens = body.get("logprobs") or []
     if not isinstance(tokens, list) or not all(isinstance(token, dict) for token in tokens):
         raise ResponseError("The provider's `logprobs` are not a list of tokens.")
+    return tokens
+
+
+def _logprobs(tokens: list[JSON]) -> JSON:
     return {"content": [{"bytes": None, "top_logprobs": [], **token} for token in tokens]}
 
 
@@ -529,7 +535,7 @@ class MessageStream:
             yield self._chunk({"role": "assistant", "content": ""})
         message = line.get("message")
         message = message if isinstance(message, dict) else {}
-        yield from self._deltas(message, line.get("logprobs") or [])
+        yield from self._deltas(message, _tokens(line))
         created_at = self._head.get("created_at", line.get("created_at"))
         self._head.update({key: line[key] for key in line if key not in {"message", "logprobs"}})
         self._head["created_at"] = created_at
