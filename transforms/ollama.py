@@ -17,6 +17,7 @@ from transforms.contract import JSON, WEB, Call, ErrorAnswer, Event, Provider, P
 from transforms.errors import RequestError, ResponseError, error_for_status, unreadable_error
 from transforms.framing import NDJSONDecoder, parse_event
 from transforms.json_text import dumps, loads
+from transforms.tools import name_of, named_tools
 
 FINISH_REASONS = {"stop": "stop", "length": "length", "load": "stop", "unload": "stop"}
 """`done_reason` -> `finish_reason`. Old versions leave it out of a normal end, so any other word
@@ -283,24 +284,12 @@ def _chosen_tools(tools: list[JSON], choice: object) -> tuple[list[JSON], bool]:
         case "required":
             return tools, True
         case {"type": "function", "function": {"name": str(name)}}:
-            return _named_tools(tools, [name]), True
+            return named_tools(tools, [name]), True
         case {"type": "allowed_tools", "allowed_tools": {"tools": list(allowed), **rest}}:
-            names = [_get(_get(tool, "function"), "name") for tool in allowed]
-            return _named_tools(tools, names), rest.get("mode") == "required"
+            names = [name_of(tool) for tool in allowed]
+            return named_tools(tools, names), rest.get("mode") == "required"
         case _:
             raise _unsupported("tool_choice", f"`tool_choice` is {choice!r}; it cannot be sent.")
-
-
-def _named_tools(tools: list[JSON], names: list[object]) -> list[JSON]:
-    known = {tool["function"]["name"]: tool for tool in tools}
-    for name in names:
-        if name not in known:
-            raise RequestError(
-                f"`tool_choice` names `{name}`, which is not in `tools`.",
-                param="tool_choice",
-                code="invalid_value",
-            )
-    return [tool for name, tool in known.items() if name in names]
 
 
 def _tool(tool: JSON) -> JSON:

@@ -11,6 +11,7 @@ from transforms.anthropic.content import drop_unknown
 from transforms.anthropic.models import ModelRules
 from transforms.contract import JSON
 from transforms.errors import RequestError
+from transforms.tools import bad_choice, name_of
 
 _CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 
@@ -46,7 +47,7 @@ def _without_tools(asked: JSON, turns: list[JSON], dropped: list[str]) -> JSON:
     tools are declared by name and barred from use."""
     choice = asked.get("tool_choice", "none")
     if choice not in ("auto", "none"):
-        raise _bad_choice("`tool_choice` asks for a tool, but `tools` is empty.")
+        raise bad_choice("`tool_choice` asks for a tool, but `tools` is empty.")
     dropped.extend(name for name in ("tool_choice", "parallel_tool_calls") if name in asked)
     names = dict.fromkeys(
         block["name"]
@@ -125,18 +126,11 @@ def _allowed(tools: list[JSON], choice: Any) -> tuple[list[JSON], Any]:
     allowed = choice.get("allowed_tools")
     allowed = allowed if isinstance(allowed, dict) else choice
     named = allowed.get("tools")
-    names = {_named(tool) for tool in named} if isinstance(named, list) else set()
+    names = {name_of(tool) for tool in named} if isinstance(named, list) else set()
     kept = [tool for tool in tools if tool["name"] in names]
     if not kept:
-        raise _bad_choice("`tool_choice.allowed_tools` names none of `tools`.")
+        raise bad_choice("`tool_choice.allowed_tools` names none of `tools`.")
     return kept, allowed.get("mode", "auto")
-
-
-def _named(tool: Any) -> str | None:
-    """The name in `{"type": "function", "function": {"name": ...}}`."""
-    function = tool.get("function") if isinstance(tool, dict) else None
-    name = function.get("name") if isinstance(function, dict) else None
-    return name if isinstance(name, str) else None
 
 
 def _choice(choice: Any, names: set[str]) -> JSON | None:
@@ -145,19 +139,15 @@ def _choice(choice: Any, names: set[str]) -> JSON | None:
     if isinstance(choice, str) and choice in _CHOICES:
         return {"type": _CHOICES[choice]}
     if not isinstance(choice, dict) or choice.get("type") != "function":
-        raise _bad_choice(
+        raise bad_choice(
             f"`tool_choice` is {choice!r}; it must be none, auto, required, or name a function."
         )
-    name = _named(choice)
+    name = name_of(choice)
     if name not in names:
-        raise _bad_choice(f"`tool_choice` names `{name}`, which is not in `tools`.")
+        raise bad_choice(f"`tool_choice` names `{name}`, which is not in `tools`.")
     return {"type": "tool", "name": name}
 
 
 def _one_at_a_time(choice: JSON | None) -> JSON:
     choice = choice or {"type": "auto"}
     return choice if choice["type"] == "none" else {**choice, "disable_parallel_tool_use": True}
-
-
-def _bad_choice(message: str) -> RequestError:
-    return RequestError(message, param="tool_choice", code="invalid_value")

@@ -16,6 +16,7 @@ from transforms.bedrock.names import tool_name
 from transforms.bedrock.schemas import enforced_schema, input_schema
 from transforms.contract import JSON
 from transforms.errors import RequestError
+from transforms.tools import bad_choice, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def _without_tools(asked: JSON, called: list[str], scope: Scope) -> Tools:
     tools are declared by name."""
     choice = asked.get("tool_choice", "none")
     if choice not in ("auto", "none"):
-        raise _bad_choice("`tool_choice` asks for a tool, but `tools` is empty.")
+        raise bad_choice("`tool_choice` asks for a tool, but `tools` is empty.")
     scope.dropped.extend(name for name in ("tool_choice", "parallel_tool_calls") if name in asked)
     if not called:
         return Tools()
@@ -120,15 +121,14 @@ def _allowed(specs: list[JSON], choice: Any) -> tuple[list[JSON], Any]:
     names = {_named(tool) for tool in named} if isinstance(named, list) else set()
     kept = [spec for spec in specs if spec["name"] in names]
     if not kept:
-        raise _bad_choice("`tool_choice.allowed_tools` names none of `tools`.")
+        raise bad_choice("`tool_choice.allowed_tools` names none of `tools`.")
     return kept, allowed.get("mode", "auto")
 
 
 def _named(tool: Any) -> str | None:
     """The sent name of what `{"type": "function", "function": {"name": ...}}` names."""
-    function = tool.get("function") if isinstance(tool, dict) else None
-    name = function.get("name") if isinstance(function, dict) else None
-    return tool_name(name) if isinstance(name, str) else None
+    name = name_of(tool)
+    return None if name is None else tool_name(name)
 
 
 def _choice(choice: Any, specs: list[JSON]) -> JSON:
@@ -143,10 +143,10 @@ def _choice(choice: Any, specs: list[JSON]) -> JSON:
         case {"type": "function"}:
             name = _named(choice)
             if name not in [spec["name"] for spec in specs]:
-                raise _bad_choice(f"`tool_choice` names `{name}`, which is not in `tools`.")
+                raise bad_choice(f"`tool_choice` names `{name}`, which is not in `tools`.")
             return {"type": "tool", "name": name}
         case _:
-            raise _bad_choice(
+            raise bad_choice(
                 f"`tool_choice` is {choice!r}; it must be none, auto, required, or name a function."
             )
 
@@ -182,7 +182,3 @@ def _forced(config: JSON, choice: JSON, scope: Scope) -> Tools:
 
 def _is_chosen(told: JSON, name: str) -> bool:
     return "toolSpec" not in told or told["toolSpec"]["name"] == name
-
-
-def _bad_choice(message: str) -> RequestError:
-    return RequestError(message, param="tool_choice", code="invalid_value")

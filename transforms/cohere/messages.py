@@ -12,6 +12,7 @@ from __future__ import annotations
 from transforms.chat_request import content_parts
 from transforms.contract import JSON
 from transforms.errors import RequestError
+from transforms.tools import function_call
 
 _PLACEHOLDER = "."
 """Stands for the empty result of a call, which must exist and must not be empty."""
@@ -160,7 +161,7 @@ def _assistant(
     thought = thought if isinstance(thought, str) else ""
     calls = message.get("tool_calls")
     if calls:
-        told = [_call(call, f"{param}.tool_calls[{at}]") for at, call in enumerate(calls)]
+        told = [function_call(call, f"{param}.tool_calls[{at}]") for at, call in enumerate(calls)]
         return {
             "role": "assistant",
             **_deliberation(_joined(thought, _text(content)), thinks),
@@ -192,16 +193,3 @@ def _deliberation(text: str, thinks: bool) -> JSON:
 
 def _thinking(text: str) -> JSON:
     return {"type": "thinking", "thinking": text}
-
-
-def _call(call: JSON, param: str) -> JSON:
-    if call.get("type", "function") != "function":
-        raise RequestError(
-            f"`{param}.type` is `{call['type']}`, not `function`.",
-            param=f"{param}.type",
-            code="unsupported_parameter",
-        )
-    function = call["function"]
-    arguments = function.get("arguments") or "{}"
-    told = {"name": function["name"], "arguments": arguments}
-    return {"id": call["id"], "type": "function", "function": told}

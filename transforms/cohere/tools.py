@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from transforms.contract import JSON
 from transforms.errors import RequestError
+from transforms.tools import bad_choice, name_of, named_tools
 
 _FUNCTION_FIELDS = {"name", "description", "parameters"}
 
@@ -57,33 +58,12 @@ def _chosen(tools: list[JSON], choice: object) -> tuple[list[JSON], str | None]:
         case "required" if tools:
             return tools, "REQUIRED"
         case {"type": "function", "function": {"name": str(name)}}:
-            return _named(tools, [name]), "REQUIRED"
+            return named_tools(tools, [name]), "REQUIRED"
         case {"type": "allowed_tools", "allowed_tools": {"tools": list(allowed), **rest}}:
-            names = [_name(tool) for tool in allowed]
-            return _named(tools, names), "REQUIRED" if rest.get("mode") == "required" else None
+            names = [name_of(tool) for tool in allowed]
+            return named_tools(tools, names), "REQUIRED" if rest.get("mode") == "required" else None
         case _:
-            raise RequestError(
-                f"`tool_choice` is {choice!r}, which cannot be chosen from `tools`.",
-                param="tool_choice",
-                code="invalid_value",
-            )
-
-
-def _name(tool: object) -> object:
-    function = tool.get("function") if isinstance(tool, dict) else None
-    return function.get("name") if isinstance(function, dict) else None
-
-
-def _named(tools: list[JSON], names: list[object]) -> list[JSON]:
-    known = {tool["function"]["name"]: tool for tool in tools}
-    for name in names:
-        if name not in known:
-            raise RequestError(
-                f"`tool_choice` names `{name}`, which is not in `tools`.",
-                param="tool_choice",
-                code="invalid_value",
-            )
-    return [tool for name, tool in known.items() if name in names]
+            raise bad_choice(f"`tool_choice` is {choice!r}, which cannot be chosen from `tools`.")
 
 
 def _tool(tool: JSON, dropped: list[str]) -> JSON:

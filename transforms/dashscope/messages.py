@@ -15,6 +15,7 @@ from transforms.chat_request import content_parts
 from transforms.contract import JSON
 from transforms.dashscope.media import audio_address
 from transforms.errors import RequestError
+from transforms.tools import function_call
 
 _KNOWN_FIELDS = {
     "system": {"role", "content"},
@@ -78,7 +79,7 @@ def _message(message: JSON, param: str, keeps_reasoning: bool, dropped: list[str
     calls = message.get("tool_calls")
     if calls:
         told["tool_calls"] = [
-            _call(call, f"{param}.tool_calls[{at}]") for at, call in enumerate(calls)
+            function_call(call, f"{param}.tool_calls[{at}]") for at, call in enumerate(calls)
         ]
     thought = next((message[name] for name in _REASONING if message.get(name)), None)
     known = _KNOWN_FIELDS[role]
@@ -89,19 +90,6 @@ def _message(message: JSON, param: str, keeps_reasoning: bool, dropped: list[str
         f"messages[].{name}" for name, value in message.items() if name not in known and value
     ]
     return told
-
-
-def _call(call: JSON, param: str) -> JSON:
-    if call.get("type", "function") != "function":
-        raise RequestError(
-            f"`{param}.type` is `{call['type']}`, not `function`.",
-            param=f"{param}.type",
-            code="unsupported_parameter",
-        )
-    function = call["function"]
-    arguments = function.get("arguments") or "{}"
-    told = {"name": function["name"], "arguments": arguments}
-    return {"id": call["id"], "type": "function", "function": told}
 
 
 def _parts(message: JSON, param: str, dropped: list[str]) -> list[JSON]:

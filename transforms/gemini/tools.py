@@ -11,6 +11,7 @@ from transforms.contract import JSON
 from transforms.errors import RequestError
 from transforms.gemini.content import drop_unknown
 from transforms.gemini.names import function_name
+from transforms.tools import bad_choice, name_of
 
 _MODES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 
@@ -35,7 +36,7 @@ def build_tools(asked: JSON, dropped: list[str]) -> JSON:
     choice = asked.get("tool_choice")
     if not declared:
         if choice not in (None, "auto", "none"):
-            raise _bad_choice("`tool_choice` asks for a tool, but `tools` is empty.")
+            raise bad_choice("`tool_choice` asks for a tool, but `tools` is empty.")
         return {}
     declared, config = _chosen(declared, choice)
     tools = {"tools": [{"functionDeclarations": declared}]}
@@ -97,7 +98,7 @@ def _chosen(declared: list[JSON], choice: Any) -> tuple[list[JSON], JSON]:
         case {"type": "function", "function": {"name": str(name)}}:
             return declared, _any_of(declared, [name])
         case {"type": "allowed_tools", "allowed_tools": {"tools": list(allowed), **rest}}:
-            names = [_named(tool) for tool in allowed]
+            names = [name_of(tool) for tool in allowed]
             config = _any_of(declared, names)
             if rest.get("mode") == "required":
                 return declared, config
@@ -105,25 +106,16 @@ def _chosen(declared: list[JSON], choice: Any) -> tuple[list[JSON], JSON]:
             kept = config["allowedFunctionNames"]
             return [each for each in declared if each["name"] in kept], {"mode": "AUTO"}
         case _:
-            raise _bad_choice(
+            raise bad_choice(
                 f"`tool_choice` is {choice!r}; it must be none, auto, required, or name functions."
             )
-
-
-def _named(tool: Any) -> object:
-    function = tool.get("function") if isinstance(tool, dict) else None
-    return function.get("name") if isinstance(function, dict) else None
 
 
 def _any_of(declared: list[JSON], names: list[Any]) -> JSON:
     known = {each["name"] for each in declared}
     for name in names:
         if not isinstance(name, str) or function_name(name) not in known:
-            raise _bad_choice(f"`tool_choice` names `{name}`, which is not in `tools`.")
+            raise bad_choice(f"`tool_choice` names `{name}`, which is not in `tools`.")
     if not names:
-        raise _bad_choice("`tool_choice.allowed_tools` names none of `tools`.")
+        raise bad_choice("`tool_choice.allowed_tools` names none of `tools`.")
     return {"mode": "ANY", "allowedFunctionNames": [function_name(name) for name in names]}
-
-
-def _bad_choice(message: str) -> RequestError:
-    return RequestError(message, param="tool_choice", code="invalid_value")

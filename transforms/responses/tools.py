@@ -10,6 +10,7 @@ from typing import Any
 from transforms.contract import JSON
 from transforms.errors import RequestError
 from transforms.responses.content import drop_unknown
+from transforms.tools import bad_choice
 
 _CHOICES = ("none", "auto", "required")
 
@@ -101,7 +102,7 @@ def _choice(choice: Any, tools: list[JSON]) -> str | JSON:
             named = [_reference(tool, tools) for tool in allowed]
             return {"type": "allowed_tools", "mode": rest.get("mode", "auto"), "tools": named}
         case _:
-            raise _bad_choice(
+            raise bad_choice(
                 f"`tool_choice` is {choice!r}; it must be {', '.join(_CHOICES)}, or name tools."
             )
 
@@ -112,12 +113,8 @@ def _reference(choice: Any, tools: list[JSON]) -> JSON:
     named = choice.get(kind) if isinstance(kind, str) else None
     name = named.get("name") if isinstance(named, dict) else None
     if not any(tool["type"] == kind and tool["name"] == name for tool in tools):
-        raise _bad_choice(f"`tool_choice` names `{name}`, which is not in `tools`.")
+        raise bad_choice(f"`tool_choice` names `{name}`, which is not in `tools`.")
     return {"type": kind, "name": name}
-
-
-def _bad_choice(message: str) -> RequestError:
-    return RequestError(message, param="tool_choice", code="invalid_value")
 
 
 def _web_search(options: JSON, dropped: list[str]) -> JSON:
