@@ -200,12 +200,13 @@ def _titled(words: list[Any]) -> str:
 
 def _error_lines(body: JSON) -> Lines:
     """An error in any of its shapes; a body in no known shape, as JSON."""
-    error = body.get("error") or (body.get("data") if body.get("success") is False else body)
+    place = "error" if body.get("error") else "data" if body.get("success") is False else ""
+    error = body.get(place) or body
     error = error if isinstance(error, dict) else {"message": error}
     message = next((error[key] for key in ("message", "detail", "details") if error.get(key)), None)
     if message is None:
         return pretty(without_blobs(body)).split("\n")
     title = _titled(["error", error.get("code"), error.get("type")])
-    around = _without(body, "error", "type") if error is not body and "error" in body else {}
+    around = _without(body, place, "type") if body.get(place) else {}
     rest = {**_without(error, "message", "detail", "details", "code", "type"), **around}
     return [title, *text_lines(message), *rest_lines(rest)]

@@ -356,6 +356,15 @@ def test_several_choices_are_told_apart():
             "error · InvalidApiKey\n  Invalid key\n(request_id: r1)",
             id="dashscope",
         ),
+        pytest.param(
+            {
+                "success": False,
+                "request_id": "r1",
+                "data": {"code": "RateLimited", "details": "Too much.", "num": 1},
+            },
+            "error · RateLimited\n  Too much.\n(num: 1)\n(success: false)\n(request_id: r1)",
+            id="qwen",
+        ),
         pytest.param({"detail": "Not Found"}, "error\n  Not Found", id="fastapi"),
     ],
 )
