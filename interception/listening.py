@@ -62,9 +62,9 @@ async def _move(server: Any, host: str) -> None:
 def _take_over(wide: list[Any], host: str, port: int) -> socket.socket:
     """A listener on the narrower address, beside the wide ones if the system lets it."""
     if _SHARED is not None:
-        for each in _sockets(wide):
-            each.setsockopt(socket.SOL_SOCKET, _SHARED, 1)
         with suppress(OSError):
+            for each in _sockets(wide):
+                each.setsockopt(socket.SOL_SOCKET, _SHARED, 1)
             listener = socket.create_server((host, port), backlog=_BACKLOG, reuse_port=True)
             # From here on nobody else may share the port.
             listener.setsockopt(socket.SOL_SOCKET, _SHARED, 0)
