@@ -60,7 +60,7 @@ class CallInFlight(ABC):
         self._client_path = flow.request.path
         self._client_headers = messages.lower_headers(flow.request)
         self._client_key = messages.client_key(flow.request)
-        self._client_secrets = messages.client_secrets(flow.request)
+        self._client_secrets = messages.client_secrets(self._client_headers)
         self._around = around
         self._started = time.monotonic()
         self._tracker: PersistenceTracker | None = None
@@ -172,11 +172,13 @@ class CallInFlight(ABC):
     def _save(self, state: State) -> None:
         """Saves a stream as it stands. The loop itself calls it, with no border around."""
         self._snapshot = None
-        self._saved = state == "complete"
         try:
             self._log_stream(state)
         except Exception:
+            # The end of the stream tries once more, inside a border.
             log_fault(logger, "A streamed answer could not be recorded.")
+        else:
+            self._saved = state == "complete"
 
     def _drop_snapshot(self) -> None:
         if self._snapshot is not None:

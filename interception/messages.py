@@ -99,9 +99,9 @@ def client_key(request: Request) -> str | None:
     return str(key or "") or None
 
 
-def client_secrets(request: Request) -> tuple[str, ...]:
+def client_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
     """Everything in the client's headers that gives access; an answer may repeat any of it."""
-    sent = [request.headers.get(name, "") for name in _SECRET_HEADERS]
+    sent = [headers.get(name, "") for name in _SECRET_HEADERS]
     return tuple(value.rpartition(" ")[2] for value in sent if value)
 
 

@@ -58,7 +58,10 @@ class RoutedCall(CallInFlight):
         self._secrets: tuple[str, ...] = ()
         self._answered = False
         self._failure: ErrorAnswer | None = None
-        self._may_be_private = messages.may_fetch_from_private(flow)
+        # Asked now: the request's headers are the provider's later on.
+        self._may_be_private = bool(target.provider.fetches) and messages.may_fetch_from_private(
+            flow
+        )
         self._silence = SilenceWatch(around.timeout_seconds, lambda: failures.cut(flow))
 
     async def send(self) -> None:

@@ -112,6 +112,17 @@ def test_a_bug_in_a_stream_ends_it_with_an_openai_error(faulty, upstream, bug):
     check_log(proxy)
 
 
+def test_a_stream_that_cannot_be_recorded_reaches_the_client_and_is_on_record_as_failed(
+    faulty, upstream
+):
+    proxy = faulty("Recorder.log_streaming_response = fault")
+    upstream.reply(stream_reply(claude_events()))
+    answer = post(proxy, ask("claude-x", SECRET, stream=True))
+    assert list(events(answer.content))[-1] == "[DONE]"
+    assert proxy.exchange(answer.headers["x-chat-request-id"])["state"] == "failed"
+    check_log(proxy)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     "bug",
