@@ -16,7 +16,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from peewee import (
@@ -185,11 +184,12 @@ class Writer:
 
     def _work(self) -> None:
         """Stores what is queued, or does what is due meanwhile."""
+        called = self._is_called()
         batch = self._collect()
         if batch:
             self._store_batch(batch)
         if not self._in_trouble:
-            self._tidy_up(idle=not batch)
+            self._tidy_up(idle=not called)
         elif time.monotonic() >= self._retry_at:
             self._catch_up()
 
@@ -211,12 +211,18 @@ class Writer:
             self._unindexed = index(self._store.database, INDEX_S)
             self._index_at = now + INDEX_EVERY_S
 
-    def _collect(self) -> list[Entry]:
-        """What is queued, once somebody waits for it or has waited long enough."""
-        with suppress(queue.Empty):
+    def _is_called(self) -> bool:
+        """Waits for rows, as long as there is nothing else to be done; whether some came."""
+        try:
             self._calls.get(timeout=self._patience())
+        except queue.Empty:
+            return False
         while not self._calls.empty():
             self._calls.get_nowait()
+        return True
+
+    def _collect(self) -> list[Entry]:
+        """What is queued, as much as one transaction takes."""
         batch: list[Entry] = []
         while self._entries and len(batch) < LARGEST_BATCH:
             batch.append(self._entries.popleft())

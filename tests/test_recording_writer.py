@@ -66,6 +66,20 @@ def _told(*request_ids):
     return [(request_id, f"end of {request_id}") for request_id in request_ids]
 
 
+def test_between_rows_that_keep_coming_there_is_no_checkpoint(path):
+    statements = []
+
+    async def story(recorder):
+        connection = recorder._writer._store.database.connection()
+        connection.set_trace_callback(statements.append)
+        for number in range(200):
+            some = (_exchange(recorder, f"r-{number}-{each}") for each in range(8))
+            await asyncio.gather(*some)
+
+    assert len(recorded(path, story)) == 1600
+    assert len([each for each in statements if "wal_checkpoint" in each]) < 5
+
+
 def test_concurrent_requests_share_a_transaction(path):
     statements = []
 
