@@ -593,6 +593,27 @@ def m004_clues(database: Database) -> None:
     _execute_all(database, _M004)
 
 
+# Short requests stay whole, and of what they say only what follows their last answer is new, where
+# they continue one. All is indexed anew, since SQLite has to be told the same words to forget them.
+_M005_SQLITE = """
+INSERT INTO unread (id) SELECT id FROM said_docsize WHERE id NOT IN (SELECT id FROM unread);
+INSERT INTO said (said) VALUES ('delete-all');
+ALTER TABLE unsaid ADD COLUMN continues INTEGER NOT NULL DEFAULT 0;
+DROP TRIGGER requests_unsaid;
+CREATE TRIGGER requests_unsaid AFTER DELETE ON requests FOR EACH ROW
+    WHEN OLD.openai_request IS NOT NULL BEGIN
+    INSERT INTO unsaid (id, body, continues)
+        VALUES (-2 * OLD.id, OLD.openai_request, OLD.parent_id IS NOT NULL){} END
+"""
+
+
+def m005_new_words(database: Database) -> None:
+    """An index of what is new in short requests, not of the history that they send again."""
+    if not isinstance(database, PostgresqlDatabase):
+        for statement in _M005_SQLITE.split(";"):
+            execute(database, statement.format(";"))
+
+
 def _execute_all(database: Database, script: str, **others: str) -> None:
     postgres = isinstance(database, PostgresqlDatabase)
     names = {
@@ -611,7 +632,7 @@ def _execute_all(database: Database, script: str, **others: str) -> None:
 
 
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
-    *(m001_initial, m002_states, m003_parts, m004_clues),
+    *(m001_initial, m002_states, m003_parts, m004_clues, m005_new_words),
 )
 """In order; each is applied once and recorded by its name. Names never change."""
 

@@ -17,7 +17,7 @@ import re
 import msgspec
 
 LONG = 1024
-"""Bytes of a value that is a segment of its own; shorter bodies are not cut at all."""
+"""Bytes of a value that is a segment of its own."""
 
 _DEEPEST = 3
 """Objects within objects whose members are looked at: `input.messages`."""

@@ -14,8 +14,11 @@ from typing import Generic, TypeVar
 from peewee import Database, PostgresqlDatabase
 
 from models import PANELS, execute
-from recording.cutting import LONG, Segment, cut, cut_rest, cut_strings
+from recording.cutting import Segment, cut, cut_rest, cut_strings
 from recording.histories import Histories, Known
+
+WHOLE = 4096
+"""Characters below which a body stays in its row: to look for its parts costs more than they do."""
 
 _REMEMBERED = 50_000
 """Entries of each generation of a memory; a 400 KB conversation has about a thousand."""
@@ -67,7 +70,7 @@ class PartStore:
 
     def is_long(self, body: str | None) -> bool:
         """Whether a body is kept in parts."""
-        return body is not None and len(body) >= LONG
+        return body is not None and len(body) >= WHOLE
 
     def write(self, database: Database, request: int, panel: str, body: str) -> None:
         """Writes a body of a request, given by its row's number.

@@ -14,7 +14,7 @@ from peewee import Database, PostgresqlDatabase
 
 from models import execute
 from recording.database import writing
-from recording.words import words_of
+from recording.words import words_of, words_of_request
 
 _AT_ONCE = 32
 _LARGEST = 100_000
@@ -22,9 +22,11 @@ _LARGEST = 100_000
 
 _NEXT_UNREAD = "SELECT id FROM unread ORDER BY id DESC LIMIT ?"
 _READ = "DELETE FROM unread WHERE id = ?"
-_PART = "SELECT body FROM parts WHERE id = ?"
-_REQUEST = "SELECT openai_request FROM requests WHERE id = ?"
-_RESPONSE = "SELECT openai_response FROM responses WHERE request_id = ? AND state <> 'streaming'"
+_PART = "SELECT body, FALSE FROM parts WHERE id = ?"
+_REQUEST = "SELECT openai_request, parent_id IS NOT NULL FROM requests WHERE id = ?"
+_RESPONSE = (
+    "SELECT openai_response, FALSE FROM responses WHERE request_id = ? AND state <> 'streaming'"
+)
 
 _INSERT_SQLITE = "INSERT INTO said (rowid, words) VALUES (?, ?)"
 _INSERT_POSTGRESQL = (
@@ -32,7 +34,7 @@ _INSERT_POSTGRESQL = (
     "ON CONFLICT (id) DO UPDATE SET words = excluded.words"
 )
 _IS_INDEXED = "SELECT 1 FROM said_docsize WHERE id = ?"
-_NEXT_UNSAID = "SELECT rowid, id, body FROM unsaid ORDER BY rowid LIMIT ?"
+_NEXT_UNSAID = "SELECT rowid, id, body, continues FROM unsaid ORDER BY rowid LIMIT ?"
 _DELETE = "INSERT INTO said (said, rowid, words) VALUES ('delete', ?, ?)"
 _UNSAID = "DELETE FROM unsaid WHERE rowid = ?"
 
@@ -100,21 +102,21 @@ def unsay(database: Database, limit_s: float) -> bool:
     give_up_at = time.monotonic() + limit_s
     with writing(database):
         gone = execute(database, _NEXT_UNSAID, (_AT_ONCE,)).fetchall()
-        for row, number, body in gone:
+        for row, number, body, continues in gone:
             if time.monotonic() >= give_up_at:
                 break
             execute(database, _UNSAID, (row,))
             if execute(database, _IS_INDEXED, (number,)).fetchone():
-                execute(database, _DELETE, (number, _words(body)))
+                execute(database, _DELETE, (number, _words(number, body, continues)))
     return bool(gone)
 
 
 def _index(database: Database, number: int) -> None:
     execute(database, _READ, (number,))
-    body = _body(database, number)
-    if body is None:
+    found = _first(database, *_source(number))
+    if found is None or found[0] is None:
         return
-    words = _words(body)
+    words = _words(number, *found)
     if not words.strip():
         return
     if isinstance(database, PostgresqlDatabase):
@@ -123,13 +125,12 @@ def _index(database: Database, number: int) -> None:
         execute(database, _INSERT_SQLITE, (number, words))
 
 
-def _words(body: str) -> str:
-    return words_of(body)[:_LARGEST]
-
-
-def _body(database: Database, number: int) -> str | None:
-    row = _first(database, *_source(number))
-    return None if row is None else row[0]
+def _words(number: int, body: str, continues: bool) -> str:
+    """What is indexed of a text, always the same; `continues` tells of a request that what it
+    begins with was said before."""
+    is_request = number < 0 and not number % 2
+    words = words_of_request(body, continues=continues) if is_request else words_of(body)
+    return words[:_LARGEST]
 
 
 def _source(number: int) -> tuple[str, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
+
 _STRING = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"(\s*:)?', re.DOTALL)
 _CLOSING = re.compile(r'"\s*(?:[,:}\]]|$)')
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
@@ -20,6 +22,18 @@ _UNSAID = frozenset(
     }
 )
 """Members whose strings nobody looks for."""
+
+
+class _Asked(msgspec.Struct):
+    messages: list[msgspec.Raw]
+
+
+class _Spoken(msgspec.Struct):
+    role: str = ""
+
+
+_messages = msgspec.json.Decoder(_Asked).decode
+_spoken = msgspec.json.Decoder(_Spoken).decode
 
 
 def words_of(piece: str) -> str:
@@ -38,6 +52,28 @@ def words_of(piece: str) -> str:
         elif name not in _UNSAID and not _ENCODED.match(text):
             texts.append(_plain(text))
     return "\n".join(texts)
+
+
+def words_of_request(body: str, *, continues: bool) -> str:
+    """The strings in the messages of a whole request.
+
+    Of one that continues a recorded answer, in those alone that follow its last answer.
+    """
+    try:
+        messages = _messages(body.encode()).messages
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return words_of(body)
+    if continues:
+        answers = [place for place, each in enumerate(messages) if _role(each) == "assistant"]
+        messages = messages[answers[-1] + 1 if answers else 0 :]
+    return "\n".join(words_of(bytes(each).decode()) for each in messages)
+
+
+def _role(message: msgspec.Raw) -> str:
+    try:
+        return _spoken(message).role
+    except (msgspec.DecodeError, RecursionError):
+        return ""
 
 
 def _plain(text: str) -> str:

@@ -50,7 +50,13 @@ def _one_exchange() -> Exchange:
 
 
 def test_an_empty_database_gets_every_table_of_the_models(database):
-    assert migrate(database) == ["m001_initial", "m002_states", "m003_parts", "m004_clues"]
+    assert migrate(database) == [
+        "m001_initial",
+        "m002_states",
+        "m003_parts",
+        "m004_clues",
+        "m005_new_words",
+    ]
     inner = ("sqlite", "said_")
     assert {name for name in database.get_tables() if not name.startswith(inner)} == {
         # The index, and what it is to forget.
@@ -77,20 +83,20 @@ def test_the_first_schema_gets_the_states_and_keeps_what_it_holds(database, monk
         earlier.setattr(models, "MIGRATIONS", (models.m001_initial,))
         migrate(database)
     before = _one_exchange().__data__
-    assert migrate(database) == ["m002_states", "m003_parts", "m004_clues"]
+    assert migrate(database) == ["m002_states", "m003_parts", "m004_clues", "m005_new_words"]
     assert Exchange.get().__data__ == before
     state = State.create(request_id=1, choice=0, state="{}")
     StateKey.create(provider="anthropic", key="call:1", state_id=state)
     assert [row.state_id.state for row in StateKey.select()] == ["{}"]
 
 
-@pytest.mark.parametrize("earlier", [1, 2, 3], ids=["m001", "m002", "m003"])
+@pytest.mark.parametrize("earlier", [1, 2, 3, 4], ids=["m001", "m002", "m003", "m004"])
 def test_bodies_of_an_earlier_schema_stay_and_are_read_as_before(database, monkeypatch, earlier):
     with monkeypatch.context() as before:
         before.setattr(models, "MIGRATIONS", models.MIGRATIONS[:earlier])
         migrate(database)
     exchange = _one_exchange().__data__
-    assert migrate(database)[-1] == "m004_clues"
+    assert migrate(database)[-1] == "m005_new_words"
     assert Exchange.get().__data__ == exchange
     assert (Request.get().openai_request, Response.get().openai_response) == (
         ('{"q": 1}', '{"o": 1}')

@@ -89,7 +89,7 @@ def test_prune_on_postgresql(postgres_server, postgres_url):
 
 def test_prune_by_size_on_postgresql_goes_by_what_the_rows_take(postgres_server, postgres_url):
     record = RecordDatabase(postgres_url)
-    fill(record, requests=100, size=2000)
+    fill(record, requests=100, size=6000)
     before = run("check", "--db", postgres_url)
     assert run("prune", "--db", postgres_url, "--mb", 1).stdout.startswith("removed 0 sessions")
     fill_more = (

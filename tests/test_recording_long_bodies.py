@@ -18,7 +18,7 @@ from tests.test_client_requests import CAPTURED
 from transforms import PROVIDERS, json_text
 from transforms.contract import Call
 
-WORDS = "There is more to say – and to hear. " * 50
+WORDS = "There is more to say – and to hear. " * 150
 
 
 def _record(body, provider="anthropic", **changes):
@@ -109,6 +109,16 @@ async def _run_on(url, conversations):
         await asyncio.to_thread(recorder.stop)
 
 
+async def _take_over(url):
+    """The next start writes what others could not, in time, on a machine that is busy."""
+    recorder = Recorder(url)
+    recorder.start(asyncio.get_running_loop())
+    async with asyncio.timeout(60):
+        while recorder.waiting:
+            await asyncio.sleep(0.05)
+    await asyncio.to_thread(recorder.stop)
+
+
 async def _forget_and_sweep(url, name, running):
     """What retention does, as fast as it can, in an instance of its own."""
     store = RecordDatabase(url)
@@ -137,6 +147,7 @@ def test_four_instances_share_one_database_while_one_cleans_up(postgres_url, tmp
     async def run():
         running = asyncio.gather(*(_run_on(postgres_url, each) for each in every))
         await asyncio.gather(running, _forget_and_sweep(postgres_url, "gone", running))
+        await _take_over(postgres_url)
 
     asyncio.run(run())
     expected = {

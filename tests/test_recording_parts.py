@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from peewee import IntegrityError
 
 from models import MODELS, Exchange, Request, Response
-from recording.cutting import LONG
 from recording.database import RecordDatabase
-from recording.parts import PartStore
+from recording.parts import WHOLE, PartStore
 from recording.rows import write_row
 from tests.records import request_row, response_row, said
 
-WORDS = "There is more to say – \\u00fc and \\n. " * 40
+WORDS = "There is more to say – \\u00fc and \\n. " * 120
 
 PANELS = ("openai_request", "provider_request", "provider_response", "openai_response")
 
@@ -114,7 +113,7 @@ _BODIES = st.one_of(
     ),
     # Longer than what stays in the row.
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50).map(
-        lambda text: text * (LONG // max(len(text), 1) + 1)
+        lambda text: text * (WHOLE // max(len(text), 1) + 1)
     ),
 )
 

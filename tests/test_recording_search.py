@@ -6,14 +6,16 @@ import json
 
 import pytest
 
+import models
 from recording.database import RecordDatabase
 from recording.parts import PartStore
 from recording.rows import mark_interrupted, write_row
 from recording.search import index, search
 from recording.sweeping import sweep
+from recording.words import words_of
 from tests.records import request_row, response_row, said
 
-FILLER = "It goes on and on. " * 70
+FILLER = "It goes on and on. " * 250
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -32,6 +34,12 @@ def _ask(database, name, *texts, **members):
     with database.atomic():
         row = request_row(name, explicit_session=name, openai_request=body, provider_request=body)
         write_row(database, row, PartStore())
+
+
+def _goes_on(database, name, *texts):
+    """A short request that continues a recorded answer."""
+    _ask(database, name, *texts)
+    database.execute_sql(f"UPDATE requests SET parent_id = 'a' WHERE request_id = '{name}'")
 
 
 def _answer(database, name, text, **changes):
@@ -62,6 +70,51 @@ def test_a_request_is_found_by_what_is_new_in_it(database):
     _ask(database, "first", FILLER, "One heron")
     _ask(database, "second", FILLER, "One heron", FILLER, "Two kingfishers")
     assert (_find(database, "heron"), _find(database, "kingfishers")) == ([1], [2])
+
+
+def test_a_short_request_is_found_by_what_follows_its_last_answer(database):
+    _ask(database, "first", "One heron")
+    _goes_on(database, "second", "One heron", "It stands.", "Two kingfishers")
+    assert (_find(database, "heron"), _find(database, "kingfishers")) == ([1], [2])
+    assert (_find(database, "stands"), _find(database, "role")) == ([], [])
+    database.execute_sql("DELETE FROM requests")
+    assert (_find(database, "heron"), _find(database, "kingfishers")) == ([], [])
+    _checked(database)
+
+
+def test_a_short_request_whose_history_nobody_recorded_is_found_by_all_of_it(database):
+    _ask(database, "first", "One heron", "It stands.", "Two kingfishers")
+    found = [_find(database, words) for words in ("heron", "stands", "kingfishers")]
+    assert found == [[1], [1], [1]]
+
+
+def test_what_an_earlier_version_indexed_is_found_and_forgotten(tmp_path, monkeypatch):
+    record = RecordDatabase(f"sqlite:///{tmp_path / 'chats.db'}")
+    with monkeypatch.context() as before:
+        before.setattr(models, "MIGRATIONS", models.MIGRATIONS[:4])
+        record.open()
+    _ask(record.database, "long", FILLER, "A heron", FILLER)
+    _goes_on(record.database, "short", "One heron", "It stands.", "Two kingfishers")
+    _index_as_m003_did(record.database)
+    record.open()
+    assert (_find(record.database, "heron"), _find(record.database, "two")) == ([1], [2])
+    record.database.execute_sql("DELETE FROM requests")
+    while sweep(record.database, 1.0).looked_at:
+        pass
+    assert [_find(record.database, words) for words in ("heron", "stands", "two")] == [[], [], []]
+    _checked(record.database)
+    record.close()
+
+
+def _index_as_m003_did(database):
+    texts = (
+        "SELECT id, body FROM parts WHERE id > 0 "
+        "UNION ALL SELECT -2 * id, openai_request FROM requests WHERE openai_request IS NOT NULL"
+    )
+    for number, body in database.execute_sql(texts).fetchall():
+        told = (number, words_of(body))
+        database.execute_sql("INSERT INTO said (rowid, words) VALUES (?, ?)", told)
+    database.execute_sql("DELETE FROM unread")
 
 
 def test_an_answer_is_found_once_it_is_final(database):

@@ -13,7 +13,7 @@ from recording.rows import write_row
 from recording.sweeping import sweep
 from tests.records import request_row, said
 
-WORDS = "There is more to say. " * 60
+WORDS = "There is more to say. " * 200
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

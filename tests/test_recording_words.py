@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recording.cutting import cut_strings
-from recording.words import words_of
+from recording.words import words_of, words_of_request
+from tests.records import said
 
 LONG = "to be or not to be " * 40
 
@@ -36,6 +37,29 @@ def _words(value):
 )  # fmt: skip
 def test_the_text_of_a_message_is_what_it_says(value, words):
     assert _words(json.loads(json.dumps(value))) == words if value != "\ud83d" else True
+
+
+@pytest.mark.parametrize(
+    ("body", "continues", "words"),
+    [
+        (said("One", "Two", "Three"), False, "One\nTwo\nThree"),
+        (said("One", "Two", "Three", "Four", "Five"), True, "Five"),
+        ({**said("One"), "tools": [{"name": "f"}], "model": "m"}, False, "One"),
+        (said("One"), True, "One"),
+        ({"messages": [{"role": 1, "content": "One"}, {"role": "user"}]}, True, "One\n"),
+        ({"messages": "none"}, False, "none"),
+        ({"prompt": "none"}, False, "none"),
+    ],
+    ids=["all", "new", "messages", "no answer", "odd role", "no list", "no messages"],
+)
+def test_a_request_says_what_its_messages_say(body, continues, words):
+    assert words_of_request(json.dumps(body), continues=continues) == words
+
+
+@given(st.text(), st.booleans())
+def test_any_request_is_read(text, continues):
+    words_of_request(text, continues=continues)
+    words_of_request(json.dumps({"messages": [text]}), continues=continues).encode()
 
 
 @given(st.text())
