@@ -287,6 +287,48 @@ def test_compatible_door_takes_audio_by_address() -> None:
 
 # Parameters
 
+EXTENSIONS = {
+    "enable_thinking": True,
+    "thinking_budget": 100,
+    "preserve_thinking": True,
+    "enable_search": True,
+    "search_options": {"forced_search": True},
+    "top_k": 20,
+    "repetition_penalty": 1.1,
+    "vl_high_resolution_images": True,
+    "enable_code_interpreter": True,
+    "translation_options": {"source_lang": "auto", "target_lang": "English"},
+}
+
+
+def test_parameters_of_dashscopes_own_are_carried() -> None:
+    assert sent(**EXTENSIONS, stream=True) == {"incremental_output": True, **EXTENSIONS}
+
+
+def test_compatible_door_has_parameters_of_dashscopes_own_beside_the_others() -> None:
+    body = built("qwen-plus", COMPATIBLE, **EXTENSIONS, stream=True).body
+
+    assert {name: body.get(name) for name in EXTENSIONS} == EXTENSIONS
+
+
+@pytest.mark.parametrize("base_url", ["", COMPATIBLE], ids=["native", "compatible"])
+def test_what_dashscope_does_not_know_is_named(base_url: str) -> None:
+    unknown = {
+        "user": "u",
+        "metadata": {"a": "b"},
+        "store": True,
+        "service_tier": "flex",
+        "prediction": {"type": "content", "content": "a"},
+        "verbosity": "low",
+        "logit_bias": {"1": 2},
+        "frequency_penalty": 1,
+    }
+
+    request = built("qwen-plus", base_url, **unknown)
+
+    assert sorted(request.dropped) == sorted(unknown)
+    assert not unknown.keys() & {*request.body, *request.body.get("parameters", ())}
+
 
 @pytest.mark.parametrize(
     ("given", "told", "dropped"),
@@ -454,6 +496,22 @@ def test_json_mode_speaks_of_json(text: str) -> None:
 # Messages
 
 
+@pytest.mark.parametrize("base_url", ["", COMPATIBLE], ids=["native", "compatible"])
+def test_instructions_come_first_and_as_one(base_url: str) -> None:
+    body = built(
+        "qwen-plus",
+        base_url,
+        messages=[
+            {"role": "system", "content": "A"},
+            USER,
+            {"role": "developer", "content": [{"type": "text", "text": "B"}]},
+        ],
+    ).body
+
+    told = body["messages"] if base_url else body["input"]["messages"]
+    assert told == [{"role": "system", "content": "A\n\nB"}, USER]
+
+
 def test_media_are_parts_with_one_member() -> None:
     content = [
         {"type": "input_audio", "input_audio": {"data": "https://a.b/c.wav"}},
@@ -542,35 +600,98 @@ def test_malformed_members_count_as_absent() -> None:
     assert choice["finish_reason"] == "stop"
 
 
+@pytest.mark.parametrize(
+    ("finish", "alone", "with_calls"),
+    [
+        ("stop", "stop", "tool_calls"),
+        ("tool_calls", "stop", "tool_calls"),
+        ("length", "length", "length"),
+        ("content_filter", "content_filter", "content_filter"),
+        ("unheard_of", "stop", "tool_calls"),
+    ],
+)
+def test_finish_reason_maps(finish: str, alone: str, with_calls: str) -> None:
+    calling = {"content": "", "tool_calls": [{"id": "c", **tool("f")}]}
+
+    for message, told in (({"content": "A"}, alone), (calling, with_calls)):
+        completion = PROVIDER.parse_response(call(), answer(message, finish))
+        assert completion["choices"][0]["finish_reason"] == told
+
+
 def test_usage_that_counts_nothing_is_left_out() -> None:
     assert "usage" not in PROVIDER.parse_response(call(), answer({}, "length", usage={}))
 
 
+CODES = [
+    (400, "InvalidParameter", (400, None)),
+    (400, "invalid_parameter_error", (400, None)),
+    (400, "InvalidURL", (400, None)),
+    (400, "DataInspectionFailed", (400, "content_policy_violation")),
+    (400, "data_inspection_failed", (400, "content_policy_violation")),
+    (400, "Arrearage", (429, "insufficient_quota")),
+    (401, "InvalidApiKey", (401, "invalid_api_key")),
+    (401, "invalid_api_key", (401, "invalid_api_key")),
+    (403, "AccessDenied", (403, "permission_denied")),
+    (403, "Model.AccessDenied", (403, "permission_denied")),
+    (403, "access_denied", (403, "permission_denied")),
+    (403, "AllocationQuota.FreeTierOnly", (429, "insufficient_quota")),
+    (404, "ModelNotFound", (404, "model_not_found")),
+    (404, "model_not_found", (404, "model_not_found")),
+    (408, "RequestTimeOut", (504, "timeout")),
+    (429, "Throttling", (429, "rate_limit_exceeded")),
+    (429, "Throttling.RateQuota", (429, "rate_limit_exceeded")),
+    (429, "Throttling.BurstRate", (429, "rate_limit_exceeded")),
+    (429, "LimitRequests", (429, "rate_limit_exceeded")),
+    (429, "limit_requests", (429, "rate_limit_exceeded")),
+    (429, "Throttling.AllocationQuota", (429, "insufficient_quota")),
+    (429, "insufficient_quota", (429, "insufficient_quota")),
+    (500, "InternalError", (500, None)),
+    (500, "InternalError.Algo", (500, None)),
+    (500, "internal_server_error", (500, None)),
+    (503, "ModelUnavailable", (503, "overloaded")),
+    (503, "ModelServingError", (503, "overloaded")),
+]
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["native", "compatible"])
+@pytest.mark.parametrize(("status", "code", "heard"), CODES)
+def test_error_code_maps(
+    status: int, code: str, heard: tuple[int, str | None], wrapped: bool
+) -> None:
+    told: dict[str, Any] = {"code": code, "message": "欠费"}
+    body = {"error": {**told, "type": code, "param": None}} if wrapped else told
+
+    error = PROVIDER.parse_error(status, {**body, "request_id": "q"})
+
+    assert (error.status, error.code, error.message) == (*heard, "欠费")
+    assert ("x-should-retry" in error.headers) is (heard[1] == "insufficient_quota")
+
+
+@pytest.mark.parametrize(("status", "code", "heard"), CODES)
+def test_error_code_tells_the_status_where_nothing_else_does(
+    status: int, code: str, heard: tuple[int, str | None]
+) -> None:
+    stream = FrameStream(call(stream=True))
+
+    with pytest.raises(ResponseError) as caught:
+        stream.feed(event({"code": code, "message": "M"}, "error"))
+
+    assert (caught.value.answer().status, caught.value.answer().code) == heard
+
+
 @pytest.mark.parametrize(
-    ("status", "code", "heard"),
+    ("status", "message", "heard"),
     [
-        (400, "InvalidParameter", (400, None)),
-        (400, "invalid_parameter_error", (400, None)),
-        (400, "DataInspectionFailed", (400, "content_policy_violation")),
-        (400, "Arrearage", (429, "insufficient_quota")),
-        (401, "InvalidApiKey", (401, "invalid_api_key")),
-        (403, "AccessDenied", (403, "permission_denied")),
-        (403, "Model.AccessDenied", (403, "permission_denied")),
-        (403, "AllocationQuota.FreeTierOnly", (429, "insufficient_quota")),
-        (404, "ModelNotFound", (404, "model_not_found")),
-        (408, "RequestTimeOut", (504, "timeout")),
-        (429, "Throttling.RateQuota", (429, "rate_limit_exceeded")),
-        (429, "limit_requests", (429, "rate_limit_exceeded")),
-        (429, "Throttling.AllocationQuota", (429, "insufficient_quota")),
-        (429, "insufficient_quota", (429, "insufficient_quota")),
-        (500, "InternalError.Algo", (500, None)),
-        (503, "ModelUnavailable", (503, "overloaded")),
+        (400, "Range of input length should be [1, 98304]", (400, "context_length_exceeded")),
+        (413, "Too large.", (413, "request_too_large")),
     ],
 )
-def test_error_code_maps(status: int, code: str, heard: tuple[int, str | None]) -> None:
-    error = PROVIDER.parse_error(status, {"code": code, "message": "M", "request_id": "q"})
+def test_error_is_told_by_its_words_or_status(
+    status: int, message: str, heard: tuple[int, str | None]
+) -> None:
+    error = PROVIDER.parse_error(status, {"code": "", "message": message})
 
-    assert (error.status, error.code, error.message) == (*heard, "M")
+    assert (error.status, error.code) == heard
 
 
 def test_error_event_that_is_not_json_is_unreadable() -> None:
