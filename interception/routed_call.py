@@ -298,7 +298,16 @@ class RoutedCall(CallInFlight):
         if status < 400:
             message = f"The provider answered HTTP {status}, which is no answer to a call."
             return ErrorAnswer(502, message, "upstream_error")
-        return self._target.provider.parse_error(status, readable(body))
+        return self._target.provider.parse_error(status, self._named(readable(body)))
+
+    def _named(self, error: object) -> object:
+        """The provider's error with its name, which may stand in a header."""
+        place, response = self._target.provider.error_name, self.flow.response
+        if place is None or response is None or not isinstance(error, dict):
+            return error
+        header, member = place
+        name = response.headers.get(header)
+        return {member: name, **error} if name else error
 
     def _answer(self, completion: JSON, provider_answer: JSON) -> None:
         response = self.flow.response

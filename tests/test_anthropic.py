@@ -325,6 +325,12 @@ def test_different_ids_stay_different(call_ids: set[str]) -> None:
     assert len({tool_id(call_id) for call_id in call_ids}) == len(call_ids)
 
 
+def test_call_without_arguments_has_an_empty_input() -> None:
+    said = turns(USER, assistant(tool_call("a", arguments="")), result("a"))
+
+    assert said[1]["content"][0]["input"] == {}
+
+
 @pytest.mark.parametrize("arguments", ["[1]", "{", "7", '"x"'])
 def test_arguments_that_are_no_object_are_refused_by_the_id_of_the_call(arguments: str) -> None:
     error = refused(messages=[USER, assistant(tool_call("a", arguments=arguments)), result("a")])
@@ -375,9 +381,10 @@ def test_beginning_to_go_on_from_is_refused_where_the_model_has_none() -> None:
 
 
 def test_fields_without_a_place_are_named_once() -> None:
+    seen = {"type": "image_url", "image_url": {"url": "https://a.example/a.png", "detail": "low"}}
     named = {
         "role": "user",
-        "content": [{**text("Hi"), "prompt_cache_breakpoint": {}}],
+        "content": [{**text("Hi"), "prompt_cache_breakpoint": {}}, seen],
         "name": "A",
     }
     echoed = {"role": "assistant", "content": "A", "annotations": [], "reasoning_content": "Hm."}
@@ -385,6 +392,7 @@ def test_fields_without_a_place_are_named_once() -> None:
     assert built(messages=[named, echoed, named]).dropped == (
         "messages[].name",
         "messages[].content[].prompt_cache_breakpoint",
+        "messages[].content[].image_url.detail",
         "messages[].reasoning_content",
     )
 
@@ -839,6 +847,23 @@ def test_sampling_is_sent_as_far_as_the_model_takes_it(
 
 
 @pytest.mark.parametrize(
+    ("taken", "models"),
+    [
+        (set(), ["opus-4-7", "opus-4-8", "opus-5", "sonnet-5", "fable-5", "mythos-5"]),
+        ({"temperature"}, ["opus-4-1", "sonnet-4-5", "haiku-4-5", "sonnet-4-6"]),
+        ({"temperature", "top_p"}, ["opus-4-5", "opus-4-6", "opus-4", "3-7-sonnet"]),
+    ],
+    ids=["neither", "one", "both"],
+)
+def test_families_take_sampling_as_they_do(taken: set[str], models: list[str]) -> None:
+    sampling = {"temperature": 0.5, "top_p": 0.9}
+
+    heard = {model: sampling.keys() & body_of(f"claude-{model}", **sampling) for model in models}
+
+    assert heard == dict.fromkeys(models, taken)
+
+
+@pytest.mark.parametrize(
     ("stop", "sent", "dropped"),
     [
         ("END", ["END"], ()),
@@ -984,8 +1009,17 @@ def test_schema_of_the_answer_is_closed_at_every_depth() -> None:
     }
 
 
-def test_schema_is_refused_where_the_model_keeps_none() -> None:
-    assert refused(ANCIENT, response_format=SCHEMA_FORMAT)["param"] == "response_format"
+@pytest.mark.parametrize(
+    "model",
+    [ANCIENT, "claude-3-7-sonnet-latest", "claude-sonnet-4-20250514", "claude-opus-4-20250514"],
+)
+def test_schema_is_refused_where_the_model_keeps_none(model: str) -> None:
+    assert refused(model, response_format=SCHEMA_FORMAT)["param"] == "response_format"
+
+
+@pytest.mark.parametrize("model", ["haiku-4-5", "sonnet-4-5", "opus-4-1", "opus-4-5", "sonnet-5"])
+def test_schema_is_sent_where_the_model_keeps_it(model: str) -> None:
+    assert "format" in body_of(f"claude-{model}", response_format=SCHEMA_FORMAT)["output_config"]
 
 
 def test_json_object_is_asked_for_in_words_after_the_instructions() -> None:
@@ -1024,6 +1058,8 @@ def test_effort_becomes_a_budget_on_models_without_efforts(effort: str, budget: 
         (EFFORT, "minimal", "low"),
         (EFFORT, "low", "low"),
         (EFFORT, "xhigh", "max"),
+        ("claude-sonnet-4-6", "xhigh", "max"),
+        ("claude-opus-4-7", "xhigh", "xhigh"),
         (NEWEST, "xhigh", "xhigh"),
         (NEWEST, "max", "max"),
     ],
@@ -1033,6 +1069,24 @@ def test_effort_is_said_as_such_to_adaptive_models(model: str, effort: str, sent
 
     assert body["thinking"] == {"type": "adaptive"}
     assert body["output_config"] == {"effort": sent}
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "sent", "dropped"),
+    [
+        ("claude-opus-5", "max", "high", ("reasoning_effort",)),
+        ("claude-opus-5", "xhigh", "high", ("reasoning_effort",)),
+        ("claude-opus-5", "medium", "medium", ()),
+        (NEWEST, "max", "max", ()),
+        (EFFORT, "xhigh", "max", ()),
+    ],
+)
+def test_effort_beside_thinking_switched_off_is_what_the_model_takes(
+    model: str, effort: str, sent: str, dropped: tuple[str, ...]
+) -> None:
+    made = built(model, thinking={"type": "disabled"}, reasoning_effort=effort)
+
+    assert (made.body["output_config"], made.dropped) == ({"effort": sent}, dropped)
 
 
 @pytest.mark.parametrize(
@@ -1172,12 +1226,52 @@ def test_finish_reason_follows_the_stop_reason(reason: Any, alone: str, with_cal
         },
         {"type": "thinking", "thinking": None},
         {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
+        {"type": "web_search_tool_result", "tool_use_id": "s", "content": []},
+        {"type": "web_fetch_tool_result", "tool_use_id": "s", "content": {"url": "u"}},
+        {"type": "code_execution_tool_result", "tool_use_id": "s", "content": {"stdout": "x"}},
+        {"type": "mcp_tool_use", "id": "m", "name": "f", "server_name": "s", "input": {}},
+        {"type": "mcp_tool_result", "tool_use_id": "m", "content": [{"type": "text", "text": "x"}]},
+        {"type": "container_upload", "file_id": "f"},
         {"type": "compaction", "content": "x"},
     ],
     ids=str,
 )
 def test_blocks_without_a_place_leave_no_trace(block: Any) -> None:
     assert parsed(content=[text("Hi"), block]) == parsed()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["server_tool_use", "mcp_tool_use", "web_search_tool_result", "container_upload", "compaction"],
+)
+def test_blocks_without_a_place_leave_no_trace_in_a_stream(kind: str) -> None:
+    block = opened(4, type=kind, id="s", name="f", input={}, content=[text("x")])
+    growth = [
+        grown(4, type="input_json_delta", partial_json="{}"),
+        grown(4, type="compaction_delta", content="x"),
+    ]
+
+    assert deltas(block, *growth, closed(4)) == []
+
+
+OMITTED: JSON = {"type": "thinking", "thinking": "", "signature": "EqQB"}
+
+
+def test_thinking_that_is_not_shown_is_kept_by_its_signature() -> None:
+    (choice,) = parsed(content=[OMITTED, text("Hi")])["choices"]
+
+    assert choice["message"] == {
+        "role": "assistant",
+        "content": "Hi",
+        "thinking_blocks": [OMITTED],
+    }
+
+
+def test_thinking_that_is_not_shown_in_a_stream_is_kept_by_its_signature() -> None:
+    block = opened(type="thinking", thinking="", signature="")
+    signed = grown(type="signature_delta", signature="EqQB")
+
+    assert deltas(block, signed, closed()) == [{"thinking_blocks": [OMITTED]}]
 
 
 def test_call_that_tells_nothing_is_still_a_call() -> None:
@@ -1215,12 +1309,23 @@ def test_usage_counts_both_caches_into_the_prompt() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["cache_read_input_tokens", "cache_creation_input_tokens"])
+def test_cache_that_counts_null_is_not_told(name: str) -> None:
+    usage = {"input_tokens": 1, "output_tokens": 2, name: None}
+
+    counts = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    assert parsed(usage=usage)["usage"] == counts
+
+
 def test_answer_without_an_id_gets_the_one_made_for_it() -> None:
     assert parsed(id=None)["id"] == "chatcmpl-x"
 
 
-def test_batch_tier_is_left_out() -> None:
-    assert "service_tier" not in parsed(usage={"service_tier": "batch"})
+@pytest.mark.parametrize(
+    ("tier", "told"), [("standard", "default"), ("priority", "priority"), ("batch", None)]
+)
+def test_service_tier_is_in_openais_words(tier: str, told: str | None) -> None:
+    assert parsed(usage={"service_tier": tier}).get("service_tier") == told
 
 
 def test_answer_without_content_raises() -> None:
@@ -1238,12 +1343,34 @@ def test_answer_without_content_raises() -> None:
             "input length and `max_tokens` exceed context limit: 9 + 9 > 10",
             (400, "invalid_request_error", "context_length_exceeded"),
         ),
+        (
+            400,
+            "invalid_request_error",
+            "prompt is too long: 200001 tokens > 200000 maximum",
+            (400, "invalid_request_error", "context_length_exceeded"),
+        ),
+        (
+            400,
+            "invalid_request_error",
+            "Your credit balance is too low to access the API.",
+            (429, "insufficient_quota", "insufficient_quota"),
+        ),
+        (401, "authentication_error", "no", (401, "invalid_request_error", "invalid_api_key")),
         (402, "billing_error", "pay", (429, "insufficient_quota", "insufficient_quota")),
         (403, "permission_error", "no", (403, "invalid_request_error", "permission_denied")),
         (404, "not_found_error", "Not found", (404, "invalid_request_error", None)),
+        (
+            404,
+            "not_found_error",
+            "model: claude-x",
+            (404, "invalid_request_error", "model_not_found"),
+        ),
+        (408, "timeout_error", "late", (408, "timeout_error", "timeout")),
+        (409, "conflict_error", "at odds", (409, "conflict_error", None)),
         (413, "request_too_large", "big", (413, "invalid_request_error", "request_too_large")),
         (429, "rate_limit_error", "slow", (429, "requests", "rate_limit_exceeded")),
         (500, "api_error", "oh", (500, "server_error", None)),
+        (504, "timeout_error", "late", (504, "server_error", "timeout")),
         (529, "overloaded_error", "Overloaded", (503, "server_error", "overloaded")),
     ],
 )
@@ -1256,6 +1383,7 @@ def test_errors_map_by_their_status(
 
     assert (answer.status, answer.type, answer.code) == expected
     assert answer.message == message
+    assert ("x-should-retry" in answer.headers) is (answer.code == "insufficient_quota")
 
 
 # Streams
@@ -1463,7 +1591,8 @@ def test_arguments_are_those_that_came(fragments: list[str], arguments: str) -> 
 def test_usage_of_the_end_replaces_that_of_the_start() -> None:
     start = event("message_start", message={"usage": {"input_tokens": 5, "output_tokens": 1}})
     ends = [
-        event("message_delta", delta={}, usage={"output_tokens": 3, "input_tokens": None}),
+        event("message_delta", delta={}, usage={"output_tokens": 3, "input_tokens": 8}),
+        event("message_delta", delta={}, usage={"output_tokens": 4, "input_tokens": None}),
         event("message_delta", delta={"stop_reason": "max_tokens"}, usage={"output_tokens": 7}),
         event("message_delta", delta={"stop_reason": None}),
         event("message_stop", **{"amazon-bedrock-invocationMetrics": {}}),
@@ -1474,8 +1603,14 @@ def test_usage_of_the_end_replaces_that_of_the_start() -> None:
     assert finish["choices"] == [{"index": 0, "delta": {}, "finish_reason": "length"}]
     assert (usage["choices"], usage["usage"]) == (
         [],
-        {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12},
+        {"prompt_tokens": 8, "completion_tokens": 7, "total_tokens": 15},
     )
+
+
+def test_data_may_be_padded() -> None:
+    said = grown(type="text_delta", text="Hi")
+
+    assert deltas(TEXT, Event(said.name, said.data + b"    ")) == [{"content": "Hi"}]
 
 
 def test_stream_without_usage_ends_with_the_finish() -> None:

@@ -804,6 +804,16 @@ def test_effort_the_model_cannot_be_told_is_dropped(model: str, effort: str) -> 
     assert dropped(model, reasoning_effort=effort) == ["reasoning_effort"]
 
 
+def test_effort_beside_thinking_switched_off_is_what_claude_takes() -> None:
+    off = {"thinking": {"type": "disabled"}, "reasoning_effort": "max"}
+
+    sent = built("global.anthropic.claude-opus-5", **off)
+
+    fields = {"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}}
+    assert sent.body["additionalModelRequestFields"] == fields
+    assert sent.dropped == ("reasoning_effort",)
+
+
 def test_nova_told_to_think_hard_takes_neither_limit_nor_sampling() -> None:
     asked = {"max_tokens": 9, "temperature": 0.1, "top_p": 0.5, "top_k": 4, "stop": "END"}
 

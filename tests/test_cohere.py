@@ -254,8 +254,18 @@ def meant(completion: dict[str, Any]) -> dict[str, Any]:
         pytest.param({"parallel_tool_calls": False}, {}, ("parallel_tool_calls",), id="parallel"),
         pytest.param({"user": "u", "min_p": 0.1}, {}, ("user", "min_p"), id="unknown"),
         pytest.param(
-            {"documents": ["a"], "safety_mode": "OFF", "priority": 1},
-            {"documents": ["a"], "safety_mode": "OFF", "priority": 1},
+            {
+                "documents": ["a"],
+                "citation_options": {"mode": "FAST"},
+                "safety_mode": "OFF",
+                "priority": 1,
+            },
+            {
+                "documents": ["a"],
+                "citation_options": {"mode": "FAST"},
+                "safety_mode": "OFF",
+                "priority": 1,
+            },
             (),
             id="own",
         ),
@@ -514,6 +524,7 @@ def test_unknown_detail_of_an_image_is_dropped_by_name() -> None:
 
 IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
 AUDIO = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
+FILE = {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBE"}}
 CALLING = {"role": "assistant", "content": None, "tool_calls": [tool_call()]}
 CUSTOM = {"id": "c_1", "type": "custom", "custom": {"name": "f", "input": ""}}
 
@@ -522,6 +533,7 @@ CUSTOM = {"id": "c_1", "type": "custom", "custom": {"name": "f", "input": ""}}
     ("given", "param"),
     [
         pytest.param([{"role": "user", "content": [AUDIO]}], "messages[0].content[0]", id="audio"),
+        pytest.param([{"role": "user", "content": [FILE]}], "messages[0].content[0]", id="file"),
         pytest.param(
             [{"role": "system", "content": [IMAGE]}], "messages[0].content[0]", id="image"
         ),
@@ -674,7 +686,10 @@ def answer(message: Any = None, **rest: Any) -> dict[str, Any]:
         pytest.param("COMPLETE", {}, "stop", id="complete"),
         pytest.param("COMPLETE", {"tool_calls": [tool_call()]}, "tool_calls", id="with calls"),
         pytest.param("TOOL_CALL", {}, "stop", id="call without calls"),
-        pytest.param("MAX_TOKENS", {"tool_calls": [tool_call()]}, "length", id="length"),
+        pytest.param("STOP_SEQUENCE", {}, "stop", id="sequence"),
+        pytest.param("TOOL_CALL", {"tool_calls": [tool_call()]}, "tool_calls", id="calls"),
+        pytest.param("MAX_TOKENS", {}, "length", id="length"),
+        pytest.param("MAX_TOKENS", {"tool_calls": [tool_call()]}, "length", id="length with calls"),
         pytest.param("ERROR_TOXIC", {}, "content_filter", id="toxic"),
         pytest.param("NEW", {}, "stop", id="unheard of"),
         pytest.param(None, {}, "stop", id="missing"),
@@ -784,11 +799,22 @@ def test_answer_that_is_none_raises(told: dict[str, Any], status: int, message: 
         pytest.param(400, {"message": "too many tokens: 9"}, (400, "context_length_exceeded")),
         pytest.param(401, {"message": "invalid api token"}, (401, "invalid_api_key"), id="key"),
         pytest.param(402, {"message": "pay"}, (429, "insufficient_quota"), id="money"),
+        pytest.param(
+            400,
+            {"message": "bad", "error_type": "TOO_MANY_TOKENS"},
+            (400, "context_length_exceeded"),
+            id="prompt",
+        ),
+        pytest.param(403, {"message": "no"}, (403, "permission_denied"), id="no access"),
         pytest.param(404, {"message": "model 'x' not found"}, (404, "model_not_found"), id="model"),
         pytest.param(422, {"message": "bad"}, (400, None), id="unprocessable"),
+        pytest.param(429, {"message": "slow"}, (429, "rate_limit_exceeded"), id="rate"),
+        pytest.param(429, {"message": "1000 / month"}, (429, "insufficient_quota"), id="month"),
         pytest.param(498, {"message": "token"}, (401, "invalid_api_key"), id="token"),
+        pytest.param(500, {"message": "oh"}, (500, None), id="failure"),
         pytest.param(501, {"message": "not done"}, (400, None), id="not implemented"),
         pytest.param(503, {"message": "later"}, (503, "overloaded"), id="overloaded"),
+        pytest.param(504, {"message": "late"}, (504, "timeout"), id="time-out"),
     ],
 )
 def test_error_status_maps(
@@ -797,6 +823,7 @@ def test_error_status_maps(
     error = PROVIDER.parse_error(status, told)
 
     assert (error.status, error.code, error.message) == (*heard, told["message"])
+    assert ("x-should-retry" in error.headers) is (error.code == "insufficient_quota")
 
 
 # Streams
@@ -872,8 +899,18 @@ def test_answer_is_empty_before_the_start() -> None:
     assert MessageStream(call(stream=True)).answer == {}
 
 
-def test_end_of_a_call_that_never_started_says_nothing() -> None:
-    assert heard({"type": "tool-call-end", "index": 4}) == heard()
+@pytest.mark.parametrize(
+    "silent",
+    [
+        pytest.param({"type": "tool-call-end", "index": 4}, id="end of no call"),
+        pytest.param({"type": "debug", "prompt": "p"}, id="debug"),
+        pytest.param({"type": "citation-end", "index": 0}, id="end of a citation"),
+        pytest.param({"type": "content-end", "index": 0}, id="end of content"),
+        pytest.param({"type": "unheard-of", "delta": {"message": {"content": 1}}}, id="new"),
+    ],
+)
+def test_event_that_adds_nothing_says_nothing(silent: dict[str, Any]) -> None:
+    assert heard(silent) == heard()
 
 
 @pytest.mark.parametrize(

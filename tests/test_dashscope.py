@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
+import requests
+from dashscope import Generation, MultiModalConversation
+from dashscope.api_entities.dashscope_response import DashScopeAPIResponse
+from pydantic import ConfigDict, TypeAdapter
 
-from tests.cases import decode, feed_all, fold
+from tests.cases import STREAM, Case, decode, feed_all, fold, params
+from tests.upstream import Reply, Upstream, json_reply, stream_reply
 from transforms.contract import Call, ErrorAnswer, Event, ProviderRequest
 from transforms.dashscope import PROVIDER
 from transforms.dashscope.framing import StatusDecoder
@@ -53,6 +58,179 @@ def tool(name: str) -> dict[str, Any]:
 def sent_tool(name: str) -> dict[str, Any]:
     parameters = {"type": "object", "properties": {}}
     return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+# Beside the SDK, which knows the native door alone
+
+
+def native(*roles: str) -> list[Any]:
+    cases = [case for case in params(*roles) if case.id.startswith("dashscope/")]
+    return [case for case in cases if "compatible-mode" not in case.values[0].call.base_url]
+
+
+CUMULATIVE = "cumulative"
+"""What the names of cases begin with in which frames repeat though they were asked not to."""
+
+STREAMED = [
+    case
+    for case in native(STREAM, "response.json")
+    # The SDK takes a name that is told again for more of the name.
+    if case.id != "dashscope/streamed_parallel_tool_calls"
+]
+
+
+def asked_by_sdk(
+    upstream: Upstream, sent: ProviderRequest, reply: Reply, merges: bool = True
+) -> list[DashScopeAPIResponse]:
+    """What the SDK hears to the same request, which it makes anew.
+
+    Frames that it `merges`, as it does where whole ones are wanted, hold all there is so far.
+    """
+    service = MultiModalConversation if MULTIMODAL in sent.path else Generation
+    asked = dict(sent.body["parameters"])
+    streams = "X-DashScope-SSE" in sent.headers
+    if streams:
+        asked |= {"stream": True, "incremental_output": not merges}
+    upstream.reply(reply)
+    with requests.Session() as session:
+        session.trust_env = False
+        heard = service.call(
+            model=sent.body["model"],
+            messages=sent.body["input"]["messages"],
+            api_key="key",
+            base_address=f"{upstream.url}/api/v1",
+            session=session,
+            **asked,
+        )
+        return list(heard) if streams else [heard]
+
+
+def check_same_request(upstream: Upstream, sent: ProviderRequest) -> None:
+    (asked,) = upstream.received
+    assert (asked.method, asked.path, asked.json) == ("POST", sent.path, sent.body)
+    assert {name: asked.headers.get(name.lower()) for name in sent.headers} == sent.headers
+    assert asked.headers["authorization"] == "Bearer key"
+
+
+@pytest.mark.parametrize("case", native("provider_request.json"))
+def test_parameters_have_the_types_of_the_sdk(case: Case) -> None:
+    told = case.provider.build_request(case.call).body["parameters"]
+
+    types = get_type_hints(Generation.call)
+    strict = ConfigDict(strict=True)
+    # One that the SDK has no name for goes through it as it is.
+    for name in told.keys() & types.keys():
+        TypeAdapter(types[name], config=strict).validate_python(told[name])
+    assert told.keys() - types.keys() <= {"preserve_thinking"}
+
+
+@pytest.mark.parametrize("case", native("provider_response.json", "response.json"))
+def test_sdk_sends_the_same_request_and_hears_the_same_answer(
+    case: Case, upstream: Upstream
+) -> None:
+    sent = case.provider.build_request(case.call)
+    answer = json.dumps(case.json("provider_response")).encode()
+
+    (heard,) = asked_by_sdk(upstream, sent, json_reply(answer))
+
+    check_same_request(upstream, sent)
+    assert told_by(heard) == meant(case.json("response"))
+
+
+@pytest.mark.parametrize("case", STREAMED)
+def test_sdk_sends_the_same_request_and_hears_the_same_stream(
+    case: Case, upstream: Upstream
+) -> None:
+    sent = case.provider.build_request(case.call)
+    merges = CUMULATIVE not in case.name
+
+    heard = asked_by_sdk(upstream, sent, stream_reply([case.stream]), merges)
+
+    check_same_request(upstream, sent)
+    assert told_by(heard[-1]) == meant(case.json("response"))
+
+
+@pytest.mark.parametrize("case", native("provider_request.json", "provider_error.json"))
+def test_sdk_hears_the_same_error(case: Case, upstream: Upstream) -> None:
+    sent, error = case.provider.build_request(case.call), case.json("provider_error")
+    is_event = isinstance(error["body"], str)
+    body = error["body"] if is_event else json.dumps(error["body"])
+    content_type = "text/event-stream" if is_event else "application/json"
+    reply = Reply([body.encode()], status=error["status"], content_type=content_type)
+
+    heard = asked_by_sdk(upstream, sent, reply)[-1]
+
+    check_same_request(upstream, sent)
+    assert (heard.status_code, heard.message) == (
+        error["status"],
+        case.json("error")["body"]["error"]["message"],
+    )
+
+
+@pytest.mark.parametrize("case", [each for each in native(STREAM) if "stream_error" in each.id])
+def test_sdk_hears_the_same_error_in_a_stream(case: Case, upstream: Upstream) -> None:
+    error = case.json("error")
+    sent = case.provider.build_request(case.call)
+
+    heard = asked_by_sdk(upstream, sent, stream_reply([case.stream]))[-1]
+
+    assert (heard.status_code, heard.message) == (
+        error["status"],
+        error["body"]["error"]["message"],
+    )
+
+
+def told_by(heard: DashScopeAPIResponse) -> dict[str, Any]:
+    """What an answer says, as the SDK reads it."""
+    output, usage = heard.output, heard.usage
+    choices = output["choices"] or [{**output, "message": {"content": output["text"]}}]
+    details = {**usage.get("input_tokens_details", {}), **usage.get("prompt_tokens_details", {})}
+    return {
+        "id": f"chatcmpl-{heard.request_id}",
+        "choices": [told_choice(choice) for choice in choices],
+        "tokens": (usage["input_tokens"], usage["output_tokens"]),
+        "cached": details.get("cached_tokens"),
+        "reasoning": usage.get("output_tokens_details", {}).get("reasoning_tokens"),
+    }
+
+
+def told_choice(choice: dict[str, Any]) -> dict[str, Any]:
+    message = choice["message"]
+    content, calls = message["content"], message.get("tool_calls", [])
+    is_listed = isinstance(content, list)
+    return {
+        "text": "".join(part["text"] for part in content) if is_listed else content,
+        "thought": message.get("reasoning_content", ""),
+        "calls": [spoken(call) for call in calls],
+        "finish": "tool_calls" if calls else choice["finish_reason"],
+    }
+
+
+def meant(completion: dict[str, Any]) -> dict[str, Any]:
+    """The same of a completion."""
+    usage = completion["usage"]
+    return {
+        "id": completion["id"],
+        "choices": [meant_choice(choice) for choice in completion["choices"]],
+        "tokens": (usage["prompt_tokens"], usage["completion_tokens"]),
+        "cached": usage.get("prompt_tokens_details", {}).get("cached_tokens"),
+        "reasoning": usage.get("completion_tokens_details", {}).get("reasoning_tokens"),
+    }
+
+
+def meant_choice(choice: dict[str, Any]) -> dict[str, Any]:
+    message = choice["message"]
+    return {
+        "text": message["content"],
+        "thought": message.get("reasoning_content", ""),
+        "calls": [spoken(call) for call in message.get("tool_calls", [])],
+        "finish": choice["finish_reason"],
+    }
+
+
+def spoken(call: dict[str, Any]) -> tuple[str, str, Any]:
+    function = call["function"]
+    return call["id"], function["name"], json.loads(function["arguments"] or "{}")
 
 
 # Doors
@@ -108,6 +286,48 @@ def test_compatible_door_takes_audio_by_address() -> None:
 
 
 # Parameters
+
+EXTENSIONS = {
+    "enable_thinking": True,
+    "thinking_budget": 100,
+    "preserve_thinking": True,
+    "enable_search": True,
+    "search_options": {"forced_search": True},
+    "top_k": 20,
+    "repetition_penalty": 1.1,
+    "vl_high_resolution_images": True,
+    "enable_code_interpreter": True,
+    "translation_options": {"source_lang": "auto", "target_lang": "English"},
+}
+
+
+def test_parameters_of_dashscopes_own_are_carried() -> None:
+    assert sent(**EXTENSIONS, stream=True) == {"incremental_output": True, **EXTENSIONS}
+
+
+def test_compatible_door_has_parameters_of_dashscopes_own_beside_the_others() -> None:
+    body = built("qwen-plus", COMPATIBLE, **EXTENSIONS, stream=True).body
+
+    assert {name: body.get(name) for name in EXTENSIONS} == EXTENSIONS
+
+
+@pytest.mark.parametrize("base_url", ["", COMPATIBLE], ids=["native", "compatible"])
+def test_what_dashscope_does_not_know_is_named(base_url: str) -> None:
+    unknown = {
+        "user": "u",
+        "metadata": {"a": "b"},
+        "store": True,
+        "service_tier": "flex",
+        "prediction": {"type": "content", "content": "a"},
+        "verbosity": "low",
+        "logit_bias": {"1": 2},
+        "frequency_penalty": 1,
+    }
+
+    request = built("qwen-plus", base_url, **unknown)
+
+    assert sorted(request.dropped) == sorted(unknown)
+    assert not unknown.keys() & {*request.body, *request.body.get("parameters", ())}
 
 
 @pytest.mark.parametrize(
@@ -276,6 +496,22 @@ def test_json_mode_speaks_of_json(text: str) -> None:
 # Messages
 
 
+@pytest.mark.parametrize("base_url", ["", COMPATIBLE], ids=["native", "compatible"])
+def test_instructions_come_first_and_as_one(base_url: str) -> None:
+    body = built(
+        "qwen-plus",
+        base_url,
+        messages=[
+            {"role": "system", "content": "A"},
+            USER,
+            {"role": "developer", "content": [{"type": "text", "text": "B"}]},
+        ],
+    ).body
+
+    told = body["messages"] if base_url else body["input"]["messages"]
+    assert told == [{"role": "system", "content": "A\n\nB"}, USER]
+
+
 def test_media_are_parts_with_one_member() -> None:
     content = [
         {"type": "input_audio", "input_audio": {"data": "https://a.b/c.wav"}},
@@ -364,35 +600,98 @@ def test_malformed_members_count_as_absent() -> None:
     assert choice["finish_reason"] == "stop"
 
 
+@pytest.mark.parametrize(
+    ("finish", "alone", "with_calls"),
+    [
+        ("stop", "stop", "tool_calls"),
+        ("tool_calls", "stop", "tool_calls"),
+        ("length", "length", "length"),
+        ("content_filter", "content_filter", "content_filter"),
+        ("unheard_of", "stop", "tool_calls"),
+    ],
+)
+def test_finish_reason_maps(finish: str, alone: str, with_calls: str) -> None:
+    calling = {"content": "", "tool_calls": [{"id": "c", **tool("f")}]}
+
+    for message, told in (({"content": "A"}, alone), (calling, with_calls)):
+        completion = PROVIDER.parse_response(call(), answer(message, finish))
+        assert completion["choices"][0]["finish_reason"] == told
+
+
 def test_usage_that_counts_nothing_is_left_out() -> None:
     assert "usage" not in PROVIDER.parse_response(call(), answer({}, "length", usage={}))
 
 
+CODES = [
+    (400, "InvalidParameter", (400, None)),
+    (400, "invalid_parameter_error", (400, None)),
+    (400, "InvalidURL", (400, None)),
+    (400, "DataInspectionFailed", (400, "content_policy_violation")),
+    (400, "data_inspection_failed", (400, "content_policy_violation")),
+    (400, "Arrearage", (429, "insufficient_quota")),
+    (401, "InvalidApiKey", (401, "invalid_api_key")),
+    (401, "invalid_api_key", (401, "invalid_api_key")),
+    (403, "AccessDenied", (403, "permission_denied")),
+    (403, "Model.AccessDenied", (403, "permission_denied")),
+    (403, "access_denied", (403, "permission_denied")),
+    (403, "AllocationQuota.FreeTierOnly", (429, "insufficient_quota")),
+    (404, "ModelNotFound", (404, "model_not_found")),
+    (404, "model_not_found", (404, "model_not_found")),
+    (408, "RequestTimeOut", (504, "timeout")),
+    (429, "Throttling", (429, "rate_limit_exceeded")),
+    (429, "Throttling.RateQuota", (429, "rate_limit_exceeded")),
+    (429, "Throttling.BurstRate", (429, "rate_limit_exceeded")),
+    (429, "LimitRequests", (429, "rate_limit_exceeded")),
+    (429, "limit_requests", (429, "rate_limit_exceeded")),
+    (429, "Throttling.AllocationQuota", (429, "insufficient_quota")),
+    (429, "insufficient_quota", (429, "insufficient_quota")),
+    (500, "InternalError", (500, None)),
+    (500, "InternalError.Algo", (500, None)),
+    (500, "internal_server_error", (500, None)),
+    (503, "ModelUnavailable", (503, "overloaded")),
+    (503, "ModelServingError", (503, "overloaded")),
+]
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["native", "compatible"])
+@pytest.mark.parametrize(("status", "code", "heard"), CODES)
+def test_error_code_maps(
+    status: int, code: str, heard: tuple[int, str | None], wrapped: bool
+) -> None:
+    told: dict[str, Any] = {"code": code, "message": "欠费"}
+    body = {"error": {**told, "type": code, "param": None}} if wrapped else told
+
+    error = PROVIDER.parse_error(status, {**body, "request_id": "q"})
+
+    assert (error.status, error.code, error.message) == (*heard, "欠费")
+    assert ("x-should-retry" in error.headers) is (heard[1] == "insufficient_quota")
+
+
+@pytest.mark.parametrize(("status", "code", "heard"), CODES)
+def test_error_code_tells_the_status_where_nothing_else_does(
+    status: int, code: str, heard: tuple[int, str | None]
+) -> None:
+    stream = FrameStream(call(stream=True))
+
+    with pytest.raises(ResponseError) as caught:
+        stream.feed(event({"code": code, "message": "M"}, "error"))
+
+    assert (caught.value.answer().status, caught.value.answer().code) == heard
+
+
 @pytest.mark.parametrize(
-    ("status", "code", "heard"),
+    ("status", "message", "heard"),
     [
-        (400, "InvalidParameter", (400, None)),
-        (400, "invalid_parameter_error", (400, None)),
-        (400, "DataInspectionFailed", (400, "content_policy_violation")),
-        (400, "Arrearage", (429, "insufficient_quota")),
-        (401, "InvalidApiKey", (401, "invalid_api_key")),
-        (403, "AccessDenied", (403, "permission_denied")),
-        (403, "Model.AccessDenied", (403, "permission_denied")),
-        (403, "AllocationQuota.FreeTierOnly", (429, "insufficient_quota")),
-        (404, "ModelNotFound", (404, "model_not_found")),
-        (408, "RequestTimeOut", (504, "timeout")),
-        (429, "Throttling.RateQuota", (429, "rate_limit_exceeded")),
-        (429, "limit_requests", (429, "rate_limit_exceeded")),
-        (429, "Throttling.AllocationQuota", (429, "insufficient_quota")),
-        (429, "insufficient_quota", (429, "insufficient_quota")),
-        (500, "InternalError.Algo", (500, None)),
-        (503, "ModelUnavailable", (503, "overloaded")),
+        (400, "Range of input length should be [1, 98304]", (400, "context_length_exceeded")),
+        (413, "Too large.", (413, "request_too_large")),
     ],
 )
-def test_error_code_maps(status: int, code: str, heard: tuple[int, str | None]) -> None:
-    error = PROVIDER.parse_error(status, {"code": code, "message": "M", "request_id": "q"})
+def test_error_is_told_by_its_words_or_status(
+    status: int, message: str, heard: tuple[int, str | None]
+) -> None:
+    error = PROVIDER.parse_error(status, {"code": "", "message": message})
 
-    assert (error.status, error.code, error.message) == (*heard, "M")
+    assert (error.status, error.code) == heard
 
 
 def test_error_event_that_is_not_json_is_unreadable() -> None:
@@ -414,10 +713,16 @@ def heard(*bodies: dict[str, Any]) -> dict[str, Any]:
     return fold(chunks + stream.close())["choices"][0]
 
 
-def test_status_of_an_event_is_told_by_its_comment() -> None:
-    body = b"event:result\n:HTTP_STATUS/200\ndata:{}\n\nevent:error\n: HTTP_STATUS/429\ndata:{}\n\n"
+@pytest.mark.parametrize("told", [":HTTP_STATUS/{}", ": HTTP_STATUS/{}", "status:{}", "status: {}"])
+def test_status_of_an_event_is_told_by_a_line_of_its_own(told: str) -> None:
+    fine, bad = told.format(200), told.format(429)
+    body = f"event:result\n{fine}\ndata:{{}}\n\nevent:error\n{bad}\ndata:{{}}\n\ndata:{{}}\n\n"
 
-    assert decode(PROVIDER, [body]) == [Event("result", b"{}"), Event("error/429", b"{}")]
+    assert decode(PROVIDER, [body.encode()]) == [
+        Event("result", b"{}"),
+        Event("error/429", b"{}"),
+        Event("", b"{}"),
+    ]
 
 
 def test_event_cut_off_by_the_end_keeps_its_status() -> None:
@@ -442,6 +747,26 @@ def test_error_event_raises_with_its_status(name: str, body: dict[str, Any], sta
         stream.feed(event(body, name))
 
     assert (caught.value.answer().status, caught.value.answer().message) == (status, "M")
+
+
+def test_thought_of_several_choices_is_added_up() -> None:
+    stream = FrameStream(call(stream=True, n=2))
+    for index in (0, 1):
+        choice = {"index": index, "message": {"content": "A"}, "finish_reason": "stop"}
+        usage = {
+            "input_tokens": 5,
+            "output_tokens": 3,
+            "output_tokens_details": {"reasoning_tokens": 2},
+        }
+        assert stream.feed(event({"output": {"choices": [choice]}, "usage": usage}))
+    (*_, last) = stream.close()
+
+    assert last["usage"] == {
+        "prompt_tokens": 5,
+        "completion_tokens": 6,
+        "total_tokens": 11,
+        "completion_tokens_details": {"reasoning_tokens": 4},
+    }
 
 
 def test_null_as_a_word_is_no_finish() -> None:

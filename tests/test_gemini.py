@@ -201,6 +201,8 @@ CHANGED = {
     "seed": ({"seed": 2**31 + 5}, {"seed": 5}),
     "presence_penalty": ({"presence_penalty": 2}, {"presencePenalty": 1.99}),
     "top_logprobs": ({"top_logprobs": 3}, {}),
+    "one call at a time": ({"parallel_tool_calls": False}, {}),
+    "logit_bias": ({"logit_bias": {"1": 2}}, {}),
 }
 
 
@@ -248,12 +250,18 @@ THINKING = {
     "2.5 flash off": ("gemini-2.5-flash", "none", {"thinkingBudget": 0}),
     "2.5 pro least": ("gemini-2.5-pro", "none", {"thinkingBudget": 128}),
     "2.5 minimal": ("gemini-2.5-flash", "minimal", {"thinkingBudget": 1024}),
+    "2.5 low": ("gemini-2.5-pro", "low", {"thinkingBudget": 1024}),
+    "2.5 flash max": ("gemini-2.5-flash", "max", {"thinkingBudget": 24_576}),
     "2.5 medium": ("gemini-2.5-flash-lite", "medium", {"thinkingBudget": 8192}),
     "2.5 high": ("gemini-2.5-pro", "high", {"thinkingBudget": 24_576}),
     "2.5 pro max": ("gemini-2.5-pro", "max", {"thinkingBudget": 32_768}),
     "3 flash least": ("gemini-3-flash-preview", "none", {"thinkingLevel": "MINIMAL"}),
     "3 flash minimal": ("gemini-3.5-flash", "minimal", {"thinkingLevel": "MINIMAL"}),
-    "3 pro minimal": ("gemini-3.1-pro-preview", "minimal", {"thinkingLevel": "LOW"}),
+    "3 pro minimal": ("gemini-3-pro-preview", "minimal", {"thinkingLevel": "LOW"}),
+    "3.1 pro minimal": ("gemini-3.1-pro-preview", "minimal", {"thinkingLevel": "LOW"}),
+    "3.7 flash minimal": ("gemini-3.7-flash", "minimal", {"thinkingLevel": "LOW"}),
+    "3 low": ("gemini-3-flash-preview", "low", {"thinkingLevel": "LOW"}),
+    "3 high": ("gemini-3.1-pro-preview", "high", {"thinkingLevel": "HIGH"}),
     "3 medium": ("gemini-3.1-pro-preview", "medium", {"thinkingLevel": "MEDIUM"}),
     "unknown xhigh": ("gemini-9-ultra", "xhigh", {"thinkingLevel": "HIGH"}),
     "unknown none": ("gemini-9-ultra", "none", {"thinkingLevel": "LOW"}),
@@ -683,6 +691,24 @@ def assistant_turn(model: str, *calls: dict[str, Any], **message: Any) -> list[d
     return contents(USER, said, *results, model=model)[1]["parts"]
 
 
+def test_missing_signature_is_made_good_in_each_step() -> None:
+    steps = [
+        message
+        for each in "ab"
+        for message in (
+            {"role": "assistant", "tool_calls": [tool_call(each, "f"), tool_call(f"{each}2", "f")]},
+            result(each, "1"),
+            result(f"{each}2", "1"),
+        )
+    ]
+
+    turns = contents(USER, *steps, model="gemini-3-pro")[1::2]
+
+    dummy = "skip_thought_signature_validator"
+    signatures = [[part.get("thoughtSignature") for part in turn["parts"]] for turn in turns]
+    assert signatures == [[dummy, None], [dummy, None]]
+
+
 def test_signature_goes_back_on_its_call() -> None:
     parts = assistant_turn(
         "gemini-3-pro", tool_call("a", "f", **signed("CsA=")), tool_call("b", "f")
@@ -972,11 +998,21 @@ FINISHES = {
     "MAX_TOKENS": "length",
     "SAFETY": "content_filter",
     "RECITATION": "content_filter",
+    "BLOCKLIST": "content_filter",
+    "PROHIBITED_CONTENT": "content_filter",
     "SPII": "content_filter",
     "MODEL_ARMOR": "content_filter",
+    "ESCALATION": "content_filter",
     "IMAGE_SAFETY": "content_filter",
+    "IMAGE_PROHIBITED_CONTENT": "content_filter",
+    "IMAGE_RECITATION": "content_filter",
+    "CONTINUATION": "length",
     "LANGUAGE": "stop",
     "OTHER": "stop",
+    "NO_IMAGE": "stop",
+    "IMAGE_OTHER": "stop",
+    "PUP_LIMITED_DISABLED": "stop",
+    "FINISH_REASON_UNSPECIFIED": "stop",
     "UNHEARD_OF": "stop",
     1: "stop",
     2: "length",
@@ -1196,10 +1232,17 @@ def test_wait_is_told_in_whole_seconds(delay: object, headers: dict[str, str]) -
     ("status", "message", "code"),
     [
         (400, "Bad.", None),
+        (
+            400,
+            "The input token count (9) exceeds the maximum number of tokens allowed (8).",
+            "context_length_exceeded",
+        ),
+        (401, "Who?", "invalid_api_key"),
         (403, "No.", "permission_denied"),
         (404, "models/x is not found", "model_not_found"),
         (409, "Aborted.", None),
         (500, "Internal.", None),
+        (503, "Overloaded.", "overloaded"),
         (504, "Deadline.", "timeout"),
     ],
 )
@@ -1224,6 +1267,17 @@ def chunks(*bodies: dict[str, Any]) -> list[dict[str, Any]]:
     stream = gemini.PROVIDER.open_stream(call(stream=True))
     told = feed_all(stream, [Event("", json.dumps(body).encode()) for body in bodies])
     return told + stream.close()
+
+
+@pytest.mark.parametrize(
+    ("told", "finish"), [("STOP", "tool_calls"), ("MAX_TOKENS", "length"), ("OTHER", "tool_calls")]
+)
+def test_finish_after_calls_of_earlier_events_is_for_them(told: str, finish: str) -> None:
+    calling = answer({"functionCall": {"name": "f"}})
+
+    heard = chunks(calling, answer({"text": ""}), answer(finishReason=told))
+
+    assert heard[-1]["choices"][0]["finish_reason"] == finish
 
 
 def test_calls_are_counted_over_all_events() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from tests.answers import NEW_CHAT, body
 from tests.cases import STREAM, Case, all_cases, meant
-from tests.clients import NOWHERE, sdk
+from tests.clients import NOWHERE, post, sdk
+from tests.clients import ask as minimal
 from tests.proxy import Proxy
 from tests.upstream import Reply, Upstream, json_reply
 from transforms import PROVIDERS
@@ -127,3 +128,22 @@ def test_a_stream_comes_through(every_provider, upstream, case):
     assert text == (message["content"] or "")
     assert (row["state"], row["error"]) == ("complete", None)
     assert row["finish_reason"] == case.json("response")["choices"][0]["finish_reason"]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        ("ServiceQuotaExceededException:http://internal.example/", 429, "insufficient_quota"),
+        ("ExpiredTokenException", 401, "invalid_api_key"),
+        ("ValidationException", 400, None),
+        (None, 400, None),
+    ],
+)
+def test_bedrock_names_an_error_in_a_header(every_provider, upstream, name, status, code):
+    headers = {"x_amzn_errortype": name} if name else {}
+    upstream.reply(json_reply(b'{"message": "No."}', status=400, **headers))
+    answer = post(every_provider, minimal("bedrock/amazon.nova-lite-v1:0"))
+    error = answer.json()["error"]
+    assert (answer.status_code, error["message"]) == (status, "No.")
+    assert error["code"] == code
+    assert ("x-should-retry" in answer.headers) is (code == "insufficient_quota")

@@ -270,6 +270,10 @@ class Provider:
     each with the beginnings of such addresses. What is there is fetched outside, so that
     `build_request` finds a data URL in its place."""
 
+    error_name: tuple[str, str] | None = None
+    """The header that names an error, and the member of its body that may do so in its place:
+    `parse_error` finds the name under the latter."""
+
     stream_mark: bytes = b""
     """What every stream of this format holds, where one of another format would read alike."""
     chats: Chats | None = None

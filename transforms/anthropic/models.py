@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+_LEVELS = ("low", "medium", "high", "xhigh", "max")
+
 
 @dataclass(frozen=True, slots=True)
 class ModelRules:
@@ -41,12 +43,22 @@ class ModelRules:
     stays_thinking: bool = False
     """Thinking cannot be switched off, so that no tool can be forced either."""
 
+    calm_effort: str = "max"
+    """The highest level of effort where thinking is switched off."""
+
+    def level(self, effort: str, thinking: object = None) -> str:
+        """`output_config.effort` for a `reasoning_effort`, beside this `thinking`."""
+        level = {"minimal": "low"}.get(effort, effort)
+        level = level if level in self.efforts else "max"
+        is_off = isinstance(thinking, dict) and thinking.get("type") == "disabled"
+        return min(level, self.calm_effort, key=_LEVELS.index) if is_off else level
+
 
 _OLD = ModelRules(4096, "never", structured=False)
 _BUDGET = ModelRules(64_000, "budget", structured=False)
 _BUDGET_STRUCTURED = replace(_BUDGET, structured=True)
 _EFFORT = ModelRules(64_000, "adaptive", ("low", "medium", "high", "max"), prefill=False)
-_NEW = replace(_EFFORT, efforts=("low", "medium", "high", "xhigh", "max"), sampling="none")
+_NEW = replace(_EFFORT, efforts=_LEVELS, sampling="none")
 
 _FAMILIES: tuple[tuple[str, ModelRules], ...] = (
     ("claude-2", _OLD),
@@ -66,7 +78,7 @@ _FAMILIES: tuple[tuple[str, ModelRules], ...] = (
     ("opus-4", replace(_BUDGET, max_output=32_000)),
     ("4-sonnet", _BUDGET),
     ("4-opus", replace(_BUDGET, max_output=32_000)),
-    ("opus-5", replace(_NEW, system_turns=True)),
+    ("opus-5", replace(_NEW, system_turns=True, calm_effort="high")),
     ("fable-5", replace(_NEW, system_turns=True, stays_thinking=True)),
     ("mythos", replace(_NEW, system_turns=True, stays_thinking=True)),
     # A Claude nobody has heard of is newer rather than older.

@@ -265,8 +265,10 @@ def _effort(asked: JSON, rules: ModelRules, dropped: list[str]) -> str | None:
         if "thinking" in asked:
             dropped.append("reasoning_effort")
         return None
-    level = {"minimal": "low"}.get(effort, effort)
-    return level if level in rules.efforts else "max"
+    level = rules.level(effort, asked.get("thinking"))
+    if level != rules.level(effort):
+        dropped.append("reasoning_effort")
+    return level
 
 
 def _format(asked: JSON, rules: ModelRules) -> JSON | None:

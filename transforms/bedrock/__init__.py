@@ -27,4 +27,5 @@ PROVIDER = Provider(
     open_stream=ConverseStream,
     sign=sign,
     fetches={"image_url": WEB, "file": WEB},
+    error_name=("x-amzn-errortype", "__type"),
 )

@@ -158,5 +158,7 @@ def _effort(asked: JSON, claude: ClaudeRules, dropped: list[str]) -> str | None:
         if "thinking" in asked:
             dropped.append("reasoning_effort")
         return None
-    level = {"minimal": "low"}.get(effort, effort)
-    return level if level in claude.efforts else "max"
+    level = claude.level(effort, asked.get("thinking"))
+    if level != claude.level(effort):
+        dropped.append("reasoning_effort")
+    return level

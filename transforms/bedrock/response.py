@@ -230,7 +230,8 @@ _OVERFLOW = re.compile(
 
 
 def parse_error(status: int, body: object, name: str = "") -> ErrorAnswer:
-    """OpenAI's error from `{"message"}`; the exception's name is in `__type`, or in the stream."""
+    """OpenAI's error from `{"message"}`; the exception's name is in `__type`, where a header's is
+    put too, or in the stream."""
     name = name or _string(body, "__type").rpartition("#")[2].partition(":")[0]
     message = _message(body)
     if not message:

@@ -1,9 +1,10 @@
-"""Server-sent events of which a comment tells the status: `:HTTP_STATUS/400`.
+"""Server-sent events of which a line of their own tells the status.
 
-The comment stands between the event's name and its data. The whole answer has status 200 even
-where an event has not, so this is the only place that says what an error is worth.
+`:HTTP_STATUS/400` is a comment, `status:400` a field; either stands between the event's name and
+its data. The whole answer has status 200 even where an event has not, so this is the only place
+that says what an error is worth.
 
-Source: recorded exchanges (2025-11).
+Source: recorded exchanges (2025-11), for the comment; the dashscope SDK 2.0, for the field.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from transforms.framing import LineDecoder, SSEDecoder
 ERROR = "error/"
 """What the name of an event begins with whose status is an error's; the status follows."""
 
-_STATUS = re.compile(rb":\s*HTTP_STATUS/([45]\d\d)\b")
+_STATUS = re.compile(rb"(?::\s*HTTP_STATUS/|status:\s*)([45]\d\d)\b")
 
 
 class StatusDecoder:

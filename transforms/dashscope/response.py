@@ -5,6 +5,8 @@ Source: Model Studio documentation, "Qwen API reference", DashScope, "Response" 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from transforms.contract import JSON, Call, FinishReason
 from transforms.dashscope.errors import raise_reported_error
 from transforms.dashscope.frames import Told, read_frame
@@ -18,6 +20,8 @@ FINISH_REASONS: dict[str, FinishReason] = {
 }
 """`finish_reason` of DashScope -> that of OpenAI. One that nobody has heard of becomes `stop`, and
 `tool_calls` where there are calls; the record keeps it."""
+
+_REASONING = ("output_tokens_details", "reasoning_tokens")
 
 
 def parse_response(call: Call, body: JSON) -> JSON:
@@ -91,6 +95,27 @@ def search_results(body: JSON) -> JSON:
     return {"search_results": results} if isinstance(results, list) and results else {}
 
 
+def joined_usage(usages: Mapping[int, JSON]) -> JSON:
+    """The usage of an answer from the usage of each of its choices, the latest last: all count the
+    prompt, and each its own output."""
+    *others, joined = usages.values() or [{}]
+    for usage in others:
+        joined = _with_output(joined, usage)
+    return joined
+
+
+def _with_output(usage: JSON, other: JSON) -> JSON:
+    """The usage with the output of another choice added."""
+    output = _count(other.get("output_tokens")) or 0
+    counts = {name: _count(usage.get(name)) for name in ("output_tokens", "total_tokens")}
+    joined: JSON = {name: count + output for name, count in counts.items() if count is not None}
+    thought, more = (_member(each, *_REASONING) for each in (usage, other))
+    if thought is not None and more is not None:
+        place, name = _REASONING
+        joined[place] = {**usage[place], name: thought + more}
+    return {**usage, **joined}
+
+
 def build_usage(usage: object) -> JSON | None:
     """OpenAI usage, in tokens; those of images, audio and video lie inside `input_tokens`."""
     if not isinstance(usage, dict):
@@ -110,7 +135,7 @@ def build_usage(usage: object) -> JSON | None:
     details = {name: count for name, count in details.items() if count is not None}
     if details:
         counts["prompt_tokens_details"] = details
-    reasoning = _member(usage, "output_tokens_details", "reasoning_tokens")
+    reasoning = _member(usage, *_REASONING)
     if reasoning is not None and reasoning <= completion:
         counts["completion_tokens_details"] = {"reasoning_tokens": reasoning}
     return counts

@@ -3,10 +3,12 @@
 Every event holds a frame of the same form as the plain answer: a message with what is new in each
 of its fields, a `finish_reason` that is the word "null" until the end, and the usage so far. A call
 is named once; what follows has an empty id, or the same id again, and is told apart by its index
-alone. An event with the status of an error ends the answer. Nothing marks the end of the stream, so
-finish and usage are held back until the body is over.
+alone. Of several choices each has frames of its own, which count its own output. An event with the
+status of an error ends the answer. Nothing marks the end of the stream, so finish and usage are
+held back until the body is over.
 
-Source: recorded exchanges (2025-11); Model Studio documentation, "Streaming" (2026-09).
+Source: recorded exchanges (2025-11); the dashscope SDK 2.0, which adds up the output of choices;
+Model Studio documentation, "Streaming" (2026-09).
 """
 
 from __future__ import annotations
@@ -14,7 +16,13 @@ from __future__ import annotations
 from transforms.contract import JSON, Call, Event
 from transforms.dashscope.errors import raise_reported_error
 from transforms.dashscope.frames import Field, Increments, Told, read_frame
-from transforms.dashscope.response import build_usage, finish_reason, head, search_results
+from transforms.dashscope.response import (
+    build_usage,
+    finish_reason,
+    head,
+    joined_usage,
+    search_results,
+)
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
 
@@ -32,6 +40,7 @@ class FrameStream:
         self._output: JSON = {}
         self._increments = Increments()
         self._choices: dict[int, _Choice] = {}
+        self._usages: dict[int, JSON] = {}
 
     @property
     def answer(self) -> JSON:
@@ -39,7 +48,8 @@ class FrameStream:
         if not self._head:
             return {}
         choices = [choice.value() for _, choice in sorted(self._choices.items())]
-        return {"output": {"choices": choices, **self._output}, **self._told}
+        usage = {"usage": joined_usage(self._usages)} if self._usages else {}
+        return {"output": {"choices": choices, **self._output}, **usage, **self._told}
 
     def feed(self, event: Event) -> list[JSON]:
         """The chunks for one server-sent event."""
@@ -51,11 +61,13 @@ class FrameStream:
         if not isinstance(output, dict):
             return []
         self._head = self._head or head(self._call, body)
-        self._told.update({name: body[name] for name in ("usage", "request_id") if body.get(name)})
+        self._told.update({name: body[name] for name in ("request_id",) if body.get(name)})
         self._output.update({name: output[name] for name in ("search_info",) if output.get(name)})
+        frame_told = read_frame(body)
+        self._count(frame_told, body.get("usage"))
         return [
             chunk
-            for frame in self._increments.take(read_frame(body))
+            for frame in self._increments.take(frame_told)
             for told in frame
             for chunk in self._grow(told)
         ]
@@ -80,8 +92,16 @@ class FrameStream:
             for delta, reason in choice.ends()
         ]
         ends[-1].update(search_results({"output": self._output}))
-        usage = build_usage(self._told.get("usage"))
+        usage = build_usage(joined_usage(self._usages))
         return ends if usage is None else [*ends, {**self._head, "choices": [], "usage": usage}]
+
+    def _count(self, frame: list[Told], usage: object) -> None:
+        """Keeps the usage so far, which counts the output of the frame's own choice alone."""
+        index = frame[0].index if frame else next(reversed(self._usages), 0)
+        if isinstance(usage, dict) and usage:
+            # Taken out first, so that the latest comes last.
+            self._usages.pop(index, None)
+            self._usages[index] = usage
 
     def _grow(self, told: Told) -> list[JSON]:
         choice = self._choices.get(told.index)
