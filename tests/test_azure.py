@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from transforms.azure import PROVIDER
-from transforms.contract import Call, ErrorAnswer, ProviderRequest
+from transforms.contract import Call, ErrorAnswer, Event, ProviderRequest
+from transforms.errors import ResponseError
 
 CLASSIC = "api-version={AZURE_OPENAI_API_VERSION:2024-10-21}"
 FOUNDRY = "api-version={AZURE_OPENAI_API_VERSION:2024-05-01-preview}"
@@ -164,6 +166,56 @@ ERRORS: dict[str, tuple[int, object, ErrorAnswer]] = {
 @pytest.mark.parametrize(("status", "body", "answer"), ERRORS.values(), ids=ERRORS)
 def test_error_is_told_as_openai_would(status: int, body: object, answer: ErrorAnswer) -> None:
     assert PROVIDER.parse_error(status, body) == answer
+
+
+FINDINGS: dict[str, tuple[object, dict[str, Any]]] = {
+    "what was found": (
+        {
+            "code": "ResponsibleAIPolicyViolation",
+            "content_filter_result": {
+                "jailbreak": {"filtered": True, "detected": True},
+                "custom_blocklists": {"details": [{"filtered": True, "id": "list-7"}, 7]},
+                "hate": {"filtered": False, "severity": "safe", "note": "key: 0a1b2c"},
+            },
+        },
+        {
+            "innererror": {
+                "code": "ResponsibleAIPolicyViolation",
+                "content_filter_result": {
+                    "jailbreak": {"filtered": True, "detected": True},
+                    "custom_blocklists": {"details": [{"filtered": True}]},
+                    "hate": {"filtered": False, "severity": "safe"},
+                },
+            }
+        },
+    ),
+    "no object": ("key: 0a1b2c", {}),
+    "nothing": (None, {}),
+}
+
+
+@pytest.mark.parametrize(("inner", "details"), FINDINGS.values(), ids=FINDINGS)
+def test_filtered_prompt_tells_what_was_found_and_no_other_text(
+    inner: object, details: dict[str, Any]
+) -> None:
+    error = {"code": "content_filter", "message": "No.", "innererror": inner}
+
+    assert PROVIDER.parse_error(400, {"error": error}) == ErrorAnswer(
+        400, "No.", "invalid_request_error", "content_filter", details=details
+    )
+
+
+def test_filtered_prompt_is_an_error_in_a_stream_too() -> None:
+    stream = PROVIDER.open_stream(Call({"model": "m"}, "prod", "chatcmpl-fixture", 1))
+    error = {"code": "content_filter", "message": "No.", "innererror": {"code": "Violation"}}
+
+    with pytest.raises(ResponseError) as caught:
+        stream.feed(Event("", json.dumps({"error": error}).encode()))
+
+    assert caught.value.answer() == ErrorAnswer(
+        *(400, "No.", "invalid_request_error", "content_filter"),
+        details={"innererror": {"code": "Violation"}},
+    )
 
 
 def test_filter_that_did_not_run_is_no_error() -> None:
