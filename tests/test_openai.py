@@ -154,6 +154,21 @@ def test_finish_reason_that_reports_a_failure_raises(reason: str) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [("insufficient_system_resource", 503), ("network_error", 502), ("error", 502)],
+)
+def test_failure_by_which_a_host_says_it_is_full_is_told_as_that(reason: str, status: int) -> None:
+    with pytest.raises(ResponseError) as plain:
+        openai.parse_response(
+            call(), {"choices": [{"message": {"content": "Hi"}, "finish_reason": reason}]}
+        )
+    with pytest.raises(ResponseError) as in_stream:
+        streamed(chunk({"content": "Hi"}), stop(reason))
+
+    assert plain.value.answer().status == in_stream.value.answer().status == status
+
+
 def test_stop_with_calls_is_tool_calls() -> None:
     calls = [{"id": "a", "function": {"name": "f", "arguments": "{}"}}]
 
