@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,6 +85,80 @@ def test_compatible_host_gets_everything_and_usage_is_asked_for() -> None:
         "stream_options": {"include_usage": True, "extra": 1},
         "top_k": 40,
     }
+
+
+def test_compatible_host_is_not_sent_what_says_nothing() -> None:
+    """Some hosts refuse a parameter that they do not know, whatever its value."""
+    nothing = {
+        "presence_penalty": 0,
+        "frequency_penalty": 0.0,
+        "n": 1,
+        "logprobs": False,
+        "user": None,
+        "tools": [],
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+        "response_format": {"type": "text"},
+        "stream_options": {"include_usage": True},
+    }
+
+    sent = COMPATIBLE.build_request(call(**nothing))
+
+    assert sent.dropped == ()
+    assert sent.body == {"model": "m-1", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+def test_developer_is_the_system_to_a_host_nobody_knows() -> None:
+    said = {"content": "Be brief."}
+
+    sent = COMPATIBLE.build_request(call(messages=[{"role": "developer", **said}]))
+
+    assert sent.body["messages"] == [{"role": "system", **said}]
+
+
+@pytest.mark.parametrize("build", [openai.build_request, COMPATIBLE.build_request])
+def test_bare_address_of_an_image_is_put_into_an_object(build: Any) -> None:
+    text = {"type": "text", "text": "What is this?"}
+    bare = {"type": "image_url", "image_url": "https://example.com/a.png"}
+
+    sent = build(call(messages=[{"role": "user", "content": [text, bare]}]))
+
+    assert sent.body["messages"][0]["content"] == [
+        text,
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+    ]
+
+
+TOOLS = [{"type": "function", "function": {"name": name}} for name in "fg"]
+CHOICE = {"type": "function", "function": {"name": "g"}}
+
+
+@pytest.mark.parametrize(
+    ("base_url", "told"),
+    [
+        ("http://127.0.0.1:1234/v1", {"tools": TOOLS[1:], "tool_choice": "required"}),
+        ("http://192.0.2.7:1234", {"tools": TOOLS[1:], "tool_choice": "required"}),
+        ("http://127.0.0.1:8000/v1", {"tools": TOOLS, "tool_choice": CHOICE}),
+        ("http://127.0.0.1:12345/v1", {"tools": TOOLS, "tool_choice": CHOICE}),
+    ],
+)
+def test_lm_studio_is_told_a_choice_in_a_word(base_url: str, told: dict[str, Any]) -> None:
+    asked = replace(call(tools=TOOLS, tool_choice=CHOICE), base_url=base_url)
+
+    sent = COMPATIBLE.build_request(asked)
+
+    assert {name: sent.body[name] for name in told} == told
+    assert sent.dropped == ()
+
+
+@pytest.mark.parametrize(
+    ("base_url", "kind"),
+    [("http://127.0.0.1:1234/v1", "json_schema"), ("http://127.0.0.1:8000/v1", "json_object")],
+)
+def test_lm_studio_is_told_a_schema_for_any_object(base_url: str, kind: str) -> None:
+    asked = replace(call(response_format={"type": "json_object"}), base_url=base_url)
+
+    assert COMPATIBLE.build_request(asked).body["response_format"]["type"] == kind
 
 
 def test_usage_is_not_asked_for_in_a_plain_answer() -> None:
