@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from tests.cases import feed_all, fold
 from transforms.azure import PROVIDER
-from transforms.contract import Call, ErrorAnswer, ProviderRequest
+from transforms.contract import Call, ErrorAnswer, Event, ProviderRequest
+from transforms.errors import ResponseError
 
 CLASSIC = "api-version={AZURE_OPENAI_API_VERSION:2024-10-21}"
 FOUNDRY = "api-version={AZURE_OPENAI_API_VERSION:2024-05-01-preview}"
 DEPLOYMENT = f"/openai/deployments/prod%204o/chat/completions?{CLASSIC}"
+
+CALL = Call({"model": "m"}, "prod", "chatcmpl-fixture", 1)
 
 DOORS = {
     "": DEPLOYMENT,
@@ -166,6 +171,90 @@ def test_error_is_told_as_openai_would(status: int, body: object, answer: ErrorA
     assert PROVIDER.parse_error(status, body) == answer
 
 
+CONTEXT = {"citations": [{"url": "https://example.com", "title": "a"}], "intent": "i"}
+
+
+def test_what_azure_found_in_the_clients_own_data_is_told() -> None:
+    """Its citations have no places in the text, so they are none of OpenAI's annotations."""
+    told = PROVIDER.parse_response(
+        CALL, {"choices": [{"message": {"content": "Hi", "context": CONTEXT}}]}
+    )
+    chunks = streamed({"role": "assistant", "context": CONTEXT}, {"content": "Hi"})
+
+    heard = {"role": "assistant", "content": "Hi", "context": CONTEXT}
+    assert told["choices"][0]["message"] == fold(chunks)["choices"][0]["message"] == heard
+
+
+def test_null_beside_the_pieces_of_a_call_is_not_told() -> None:
+    function = {"name": "f", "arguments": ""}
+    call = {"index": 0, "id": "a", "type": "function", "function": function}
+    pieces = [{"index": 0, "function": {"arguments": each}} for each in ("{", "}")]
+
+    chunks = streamed(*({"content": None, "tool_calls": [each]} for each in (call, *pieces)))
+
+    assert [each["choices"][0]["delta"].get("content") for each in chunks] == ["", *[None] * 3]
+    assert not any("content" in each["choices"][0]["delta"] for each in chunks[1:])
+
+
+def streamed(*deltas: dict[str, Any]) -> list[dict[str, Any]]:
+    """The chunks of an answer with these deltas."""
+    bodies = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    stream = PROVIDER.open_stream(CALL)
+    events = [Event("", json.dumps(each).encode()) for each in (*bodies, end)]
+    return feed_all(stream, events) + stream.close()
+
+
+FINDINGS: dict[str, tuple[object, dict[str, Any]]] = {
+    "what was found": (
+        {
+            "code": "ResponsibleAIPolicyViolation",
+            "content_filter_result": {
+                "jailbreak": {"filtered": True, "detected": True},
+                "custom_blocklists": {"details": [{"filtered": True, "id": "list-7"}, 7]},
+                "hate": {"filtered": False, "severity": "safe", "note": "key: 0a1b2c"},
+            },
+        },
+        {
+            "innererror": {
+                "code": "ResponsibleAIPolicyViolation",
+                "content_filter_result": {
+                    "jailbreak": {"filtered": True, "detected": True},
+                    "custom_blocklists": {"details": [{"filtered": True}]},
+                    "hate": {"filtered": False, "severity": "safe"},
+                },
+            }
+        },
+    ),
+    "no object": ("key: 0a1b2c", {}),
+    "nothing": (None, {}),
+}
+
+
+@pytest.mark.parametrize(("inner", "details"), FINDINGS.values(), ids=FINDINGS)
+def test_filtered_prompt_tells_what_was_found_and_no_other_text(
+    inner: object, details: dict[str, Any]
+) -> None:
+    error = {"code": "content_filter", "message": "No.", "innererror": inner}
+
+    assert PROVIDER.parse_error(400, {"error": error}) == ErrorAnswer(
+        400, "No.", "invalid_request_error", "content_filter", details=details
+    )
+
+
+def test_filtered_prompt_is_an_error_in_a_stream_too() -> None:
+    stream = PROVIDER.open_stream(CALL)
+    error = {"code": "content_filter", "message": "No.", "innererror": {"code": "Violation"}}
+
+    with pytest.raises(ResponseError) as caught:
+        stream.feed(Event("", json.dumps({"error": error}).encode()))
+
+    assert caught.value.answer() == ErrorAnswer(
+        *(400, "No.", "invalid_request_error", "content_filter"),
+        details={"innererror": {"code": "Violation"}},
+    )
+
+
 def test_filter_that_did_not_run_is_no_error() -> None:
     choice = {
         "index": 0,
@@ -173,9 +262,7 @@ def test_filter_that_did_not_run_is_no_error() -> None:
         "finish_reason": "stop",
         "content_filter_results": {"error": {"code": "content_filter_error", "message": "No."}},
     }
-    call = Call({"model": "m"}, "prod", "chatcmpl-fixture", 1)
-
-    assert PROVIDER.parse_response(call, {"choices": [choice]})["choices"] == [
+    assert PROVIDER.parse_response(CALL, {"choices": [choice]})["choices"] == [
         {
             "index": 0,
             "message": {"role": "assistant", "content": "Hi"},

@@ -9,7 +9,7 @@ import pytest
 from mistralai.client import models
 
 from tests.cases import Case, decode, feed_all, fold, params
-from transforms.contract import Call, Event, ProviderRequest
+from transforms.contract import Call, ErrorAnswer, Event, ProviderRequest
 from transforms.errors import RequestError
 from transforms.mistral import PROVIDER
 from transforms.mistral.messages import call_id
@@ -173,6 +173,13 @@ NAMED = {"type": "function", "function": {"name": "f"}}
 )
 def test_choice_of_tools_is_told_in_mistrals_words(choice: Any, told: Any) -> None:
     assert body(tools=[TOOL], tool_choice=choice) == {"tools": [TOOL], "tool_choice": told}
+
+
+def test_function_without_parameters_says_so() -> None:
+    bare = {"type": "function", "function": {"name": "f"}}
+    empty = {"name": "f", "parameters": {"type": "object", "properties": {}}}
+
+    assert body(tools=[bare]) == {"tools": [{"type": "function", "function": empty}]}
 
 
 @pytest.mark.parametrize(
@@ -362,3 +369,48 @@ def test_part_is_told_in_mistrals_shape(part: dict[str, Any], told: dict[str, An
 def test_part_without_its_data_is_refused(part: dict[str, Any]) -> None:
     with pytest.raises(RequestError, match="holds no data"):
         messages({"role": "user", "content": [part]})
+
+
+# Answers
+
+
+def test_what_only_mistral_counts_is_told_in_openais_places() -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
+    choice = {"message": {"content": "Hi", "prefix": True}, "finish_reason": "model_length"}
+
+    told = PROVIDER.parse_response(
+        call(), {"choices": [choice], "usage": {**usage, "num_cached_tokens": 8}}
+    )
+
+    assert told["choices"][0]["message"] == {"role": "assistant", "content": "Hi"}
+    assert told["choices"][0]["finish_reason"] == "length"
+    assert told["usage"]["prompt_tokens_details"] == {"cached_tokens": 8}
+
+
+ERRORS: dict[str, tuple[int, object, ErrorAnswer]] = {
+    "key, at the gateway": (
+        401,
+        {"message": "Unauthorized"},
+        ErrorAnswer(401, "Unauthorized", "invalid_request_error", "invalid_api_key"),
+    ),
+    "id of a call": (
+        400,
+        {"object": "error", "message": "No.", "type": "invalid_function_call", "code": "3280"},
+        ErrorAnswer(400, "No.", "invalid_request_error", "3280"),
+    ),
+    "rate": (
+        429,
+        {"object": "error", "message": "Requests rate limit exceeded", "code": "1300"},
+        ErrorAnswer(429, "Requests rate limit exceeded", "requests", "rate_limit_exceeded"),
+    ),
+    "edge": (
+        520,
+        {"message": "No."},
+        ErrorAnswer(503, "No.", "server_error", "overloaded"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("status", "told", "answer"), ERRORS.values(), ids=ERRORS)
+def test_error_is_told_as_openai_would(status: int, told: object, answer: ErrorAnswer) -> None:
+    assert PROVIDER.parse_error(status, told) == answer

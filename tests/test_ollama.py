@@ -122,7 +122,10 @@ def test_options_that_are_no_object_are_refused() -> None:
 
 
 def test_ollamas_own_parameters_pass() -> None:
-    assert body(keep_alive="10m", think="low", logprobs=True, top_logprobs=2) == {
+    limits = {"truncate": False, "shift": False}
+
+    assert body(keep_alive="10m", think="low", logprobs=True, top_logprobs=2, **limits) == {
+        **limits,
         "keep_alive": "10m",
         "think": "low",
         "logprobs": True,
@@ -500,6 +503,21 @@ ERRORS: dict[str, tuple[int, object, ErrorAnswer]] = {
             "server_error",
             "overloaded",
         ),
+    ),
+    "not allowed": (
+        403,
+        {"error": "remote not allowed"},
+        ErrorAnswer(403, "remote not allowed", "invalid_request_error", "permission_denied"),
+    ),
+    "too large": (
+        413,
+        {"error": "too large"},
+        ErrorAnswer(413, "too large", "invalid_request_error", "request_too_large"),
+    ),
+    "thinks not": (
+        400,
+        {"error": '"m" does not support thinking'},
+        ErrorAnswer(400, '"m" does not support thinking', "invalid_request_error"),
     ),
     "not signed in": (
         401,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletionChunk
 
 from tests.cases import feed_all, fold
 from transforms import openai
@@ -86,6 +89,80 @@ def test_compatible_host_gets_everything_and_usage_is_asked_for() -> None:
     }
 
 
+def test_compatible_host_is_not_sent_what_says_nothing() -> None:
+    """Some hosts refuse a parameter that they do not know, whatever its value."""
+    nothing = {
+        "presence_penalty": 0,
+        "frequency_penalty": 0.0,
+        "n": 1,
+        "logprobs": False,
+        "user": None,
+        "tools": [],
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+        "response_format": {"type": "text"},
+        "stream_options": {"include_usage": True},
+    }
+
+    sent = COMPATIBLE.build_request(call(**nothing))
+
+    assert sent.dropped == ()
+    assert sent.body == {"model": "m-1", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+def test_developer_is_the_system_to_a_host_nobody_knows() -> None:
+    said = {"content": "Be brief."}
+
+    sent = COMPATIBLE.build_request(call(messages=[{"role": "developer", **said}]))
+
+    assert sent.body["messages"] == [{"role": "system", **said}]
+
+
+@pytest.mark.parametrize("build", [openai.build_request, COMPATIBLE.build_request])
+def test_bare_address_of_an_image_is_put_into_an_object(build: Any) -> None:
+    text = {"type": "text", "text": "What is this?"}
+    bare = {"type": "image_url", "image_url": "https://example.com/a.png"}
+
+    sent = build(call(messages=[{"role": "user", "content": [text, bare]}]))
+
+    assert sent.body["messages"][0]["content"] == [
+        text,
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+    ]
+
+
+TOOLS = [{"type": "function", "function": {"name": name}} for name in "fg"]
+CHOICE = {"type": "function", "function": {"name": "g"}}
+
+
+@pytest.mark.parametrize(
+    ("base_url", "told"),
+    [
+        ("http://127.0.0.1:1234/v1", {"tools": TOOLS[1:], "tool_choice": "required"}),
+        ("http://192.0.2.7:1234", {"tools": TOOLS[1:], "tool_choice": "required"}),
+        ("http://127.0.0.1:8000/v1", {"tools": TOOLS, "tool_choice": CHOICE}),
+        ("http://127.0.0.1:12345/v1", {"tools": TOOLS, "tool_choice": CHOICE}),
+    ],
+)
+def test_lm_studio_is_told_a_choice_in_a_word(base_url: str, told: dict[str, Any]) -> None:
+    asked = replace(call(tools=TOOLS, tool_choice=CHOICE), base_url=base_url)
+
+    sent = COMPATIBLE.build_request(asked)
+
+    assert {name: sent.body[name] for name in told} == told
+    assert sent.dropped == ()
+
+
+@pytest.mark.parametrize(
+    ("base_url", "kind"),
+    [("http://127.0.0.1:1234/v1", "json_schema"), ("http://127.0.0.1:8000/v1", "json_object")],
+)
+def test_lm_studio_is_told_a_schema_for_any_object(base_url: str, kind: str) -> None:
+    asked = replace(call(response_format={"type": "json_object"}), base_url=base_url)
+
+    assert COMPATIBLE.build_request(asked).body["response_format"]["type"] == kind
+
+
 def test_usage_is_not_asked_for_in_a_plain_answer() -> None:
     assert "stream_options" not in openai.build_request(call(stream=False)).body
 
@@ -152,6 +229,21 @@ def test_finish_reason_that_reports_a_failure_raises(reason: str) -> None:
         openai.parse_response(
             call(), {"choices": [{"message": {"content": "Hi"}, "finish_reason": reason}]}
         )
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [("insufficient_system_resource", 503), ("network_error", 502), ("error", 502)],
+)
+def test_failure_by_which_a_host_says_it_is_full_is_told_as_that(reason: str, status: int) -> None:
+    with pytest.raises(ResponseError) as plain:
+        openai.parse_response(
+            call(), {"choices": [{"message": {"content": "Hi"}, "finish_reason": reason}]}
+        )
+    with pytest.raises(ResponseError) as in_stream:
+        streamed(chunk({"content": "Hi"}), stop(reason))
+
+    assert plain.value.answer().status == in_stream.value.answer().status == status
 
 
 def test_stop_with_calls_is_tool_calls() -> None:
@@ -334,6 +426,49 @@ ERRORS: dict[str, tuple[int, object, ErrorAnswer]] = {
         {"object": "error", "message": "No.", "type": "BadRequestError", "code": 400},
         ErrorAnswer(400, "No.", "BadRequestError"),
     ),
+    "newer vLLM": (
+        404,
+        {"error": {"message": "No such model.", "type": "NotFoundError", "code": 404}},
+        ErrorAnswer(404, "No such model.", "NotFoundError"),
+    ),
+    "vLLM, too long": (
+        400,
+        {"object": "error", "message": "This model's maximum context length is 8 tokens."},
+        ErrorAnswer(
+            *(400, "This model's maximum context length is 8 tokens.", "invalid_request_error"),
+            "context_length_exceeded",
+        ),
+    ),
+    "llama.cpp, loading": (
+        503,
+        {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}},
+        ErrorAnswer(503, "Loading model", "unavailable_error", "overloaded"),
+    ),
+    "llama.cpp, too long": (
+        400,
+        {
+            "error": {
+                "code": 400,
+                "message": "the request exceeds the available context size",
+                "type": "exceed_context_size_error",
+                "n_ctx": 4096,
+            }
+        },
+        ErrorAnswer(
+            *(400, "the request exceeds the available context size", "exceed_context_size_error"),
+            "context_length_exceeded",
+        ),
+    ),
+    "LM Studio": (
+        400,
+        {"error": "Invalid tool_choice type: 'object'."},
+        ErrorAnswer(400, "Invalid tool_choice type: 'object'.", "invalid_request_error"),
+    ),
+    "gateway": (
+        429,
+        {"message": "Slow down."},
+        ErrorAnswer(429, "Slow down.", "requests", "rate_limit_exceeded"),
+    ),
     "FastAPI": (
         422,
         {"detail": [{"loc": ["body", "n"], "msg": "too big"}, {"loc": ["q"], "msg": "odd"}]},
@@ -464,6 +599,13 @@ CALLS = {
         ],
         [("a", "f", '{"x":1}'), ("b", "g", "[]")],
     ),
+    "null arguments": (
+        [
+            chunk({"tool_calls": [{"index": 0, "id": "a", "function": told}]})
+            for told in ({"name": "f", "arguments": None}, {"arguments": "[]"})
+        ],
+        [("a", "f", "[]")],
+    ),
     "names repeated in each fragment": (
         [
             fragment('{"x"', index=0, id="a", type="function", name="f"),
@@ -587,6 +729,52 @@ def test_fragments_of_lists_with_index_are_joined_before_the_finish() -> None:
     ]
 
 
+def test_empty_list_is_not_told() -> None:
+    assert deltas(chunk({"content": "Hi", "reasoning_details": []}), stop()) == [
+        {"role": "assistant", "content": "Hi"},
+        {},
+    ]
+
+
+def test_chunks_keep_the_id_and_time_of_the_first() -> None:
+    heads = [{"id": "a", "created": 1, "model": "x"}, {"id": "b", "created": 2}, {}]
+    bodies = [{**head, **chunk({"content": "Hi"})} for head in heads]
+
+    chunks = streamed(*bodies, {**stop(), "id": "c"}, {"id": "d", "usage": USAGE})
+
+    assert {(each["id"], each["created"], each["model"]) for each in chunks} == {("a", 1, "m")}
+    assert {each["object"] for each in chunks} == {"chat.completion.chunk"}
+
+
+def test_finish_beside_log_probabilities_is_heard() -> None:
+    logprobs = {"content": [{"token": "Hi", "logprob": -1.0, "bytes": None, "top_logprobs": []}]}
+
+    told, end = streamed(chunk({"content": "Hi"}, logprobs=logprobs, finish_reason="length"))
+
+    assert told["choices"][0]["logprobs"] == logprobs
+    assert told["choices"][0]["finish_reason"] is None
+    assert end["choices"][0]["finish_reason"] == "length"
+
+
+def test_usage_is_heard_without_any_choices() -> None:
+    chunks = streamed(chunk({"content": "Hi"}), stop(), {"usage": USAGE})
+
+    assert (chunks[-1]["choices"], chunks[-1]["usage"]) == ([], USAGE)
+
+
+def test_usage_is_not_lost_to_what_follows_it() -> None:
+    """With `moderation`, OpenAI sends a chunk after that of the usage."""
+    moderation = {"input": {"flagged": False}}
+
+    chunks = streamed(
+        *(chunk({"content": "Hi"}), stop(), {"choices": [], "usage": USAGE}),
+        {"choices": [], "usage": None, "moderation": moderation},
+    )
+
+    assert chunks[-1]["usage"] == USAGE
+    assert chunks[-2]["moderation"] == moderation
+
+
 def test_log_probabilities_pass_without_a_delta() -> None:
     logprobs = {"content": [{"token": "Hi"}]}
 
@@ -668,6 +856,31 @@ def test_error_in_mid_stream_has_the_status_it_tells(body: dict[str, Any], name:
 def test_streamed_finish_that_reports_a_failure_raises(reason: str) -> None:
     with pytest.raises(ResponseError, match=f"ended the answer with `{reason}`"):
         streamed(chunk({"content": "Hi"}), stop(reason))
+
+
+def choices_heard(order: list[int], asked: int) -> list[str]:
+    """What the openai SDK makes of choices that begin in this order."""
+    stream = openai.ChunkStream(call(stream=True, n=asked))
+    bodies = [
+        {"choices": [{"index": index, "delta": {"content": str(index)}}]} for index in order
+    ] + [{"choices": [{"index": index, "delta": {}, "finish_reason": "stop"}]} for index in order]
+    state = ChatCompletionStreamState()
+    for each in feed_all(stream, [event(body) for body in bodies]) + stream.close():
+        state.handle_chunk(ChatCompletionChunk.model_validate(each))
+    choices = state.current_completion_snapshot.choices
+    assert [choice.message.role for choice in choices] == ["assistant"] * asked
+    return [choice.message.content or "" for choice in choices]
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [1, 0, 2], [2, 1, 0], [0, 2, 1]], ids=str)
+def test_choices_begin_in_the_order_of_their_numbers(order: list[int]) -> None:
+    assert choices_heard(order, asked=3) == ["0", "1", "2"]
+
+
+def test_number_of_a_choice_nobody_asked_for_opens_no_others() -> None:
+    body = {"choices": [{"index": 1, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}
+
+    assert [choice["index"] for each in streamed(body) for choice in each["choices"]] == [1, 1]
 
 
 @pytest.mark.parametrize("index", [None, "0"])

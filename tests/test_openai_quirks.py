@@ -863,6 +863,16 @@ ERRORS: dict[str, tuple[str, int, object, ErrorAnswer]] = {
         {"error": {"message": "Flex tier capacity exceeded.", "type": "x", "code": "flex"}},
         ErrorAnswer(503, "Flex tier capacity exceeded.", "server_error", "overloaded"),
     ),
+    "groq, too much at once": (
+        *("groq", 413),
+        {"error": {"message": "Too large.", "type": "tokens", "code": "rate_limit_exceeded"}},
+        ErrorAnswer(413, "Too large.", "tokens", "rate_limit_exceeded"),
+    ),
+    "groq, no JSON": (
+        *("groq", 400),
+        {"error": {"message": "No.", "code": "json_validate_failed", "failed_generation": "{"}},
+        ErrorAnswer(400, "No.", "invalid_request_error", "json_validate_failed"),
+    ),
     "deepseek, wrong parameters": (
         *("deepseek", 422),
         {"error": {"message": "No.", "type": "invalid_request_error", "code": None}},
@@ -887,6 +897,16 @@ ERRORS: dict[str, tuple[str, int, object, ErrorAnswer]] = {
         *("zai", 400),
         {"error": {"code": "1211", "message": "Unknown Model"}},
         ErrorAnswer(404, "Unknown Model", "invalid_request_error", "model_not_found"),
+    ),
+    "zai, too many at once": (
+        *("zai", 500),
+        {"error": {"code": "1303", "message": "No."}},
+        ErrorAnswer(429, "No.", "requests", "rate_limit_exceeded"),
+    ),
+    "zai, rate": (
+        *("zai", 500),
+        {"error": {"code": "1305", "message": "No."}},
+        ErrorAnswer(429, "No.", "requests", "rate_limit_exceeded"),
     ),
     "zai, another number": (
         *("zai", 500),

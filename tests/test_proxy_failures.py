@@ -13,7 +13,7 @@ import openai
 import pytest
 from mitmproxy.net import encoding as codings
 
-from tests.answers import CLAUDE, body, claude_events, openai_events
+from tests.answers import CLAUDE, OPENAI, body, claude_events, openai_events
 from tests.clients import NOWHERE, ask, events, http, post
 from tests.proxy import Proxy
 from tests.upstream import Reply, json_reply, stream_reply
@@ -148,6 +148,22 @@ def test_a_providers_error_keeps_its_meaning(client, proxy, upstream):
     row = proxy.exchange(caught.value.response.headers["x-chat-request-id"])
     assert (row["state"], row["status_code"], row["error"]) == ("failed", 429, "Slow down")
     assert json.loads(row["provider_response"]) == said
+
+
+def test_an_error_is_read_whatever_type_its_body_is_said_to_have(client, upstream):
+    said = {"error": {"message": "Insufficient Balance", "code": "invalid_request_error"}}
+    upstream.reply(Reply([body(said)], 402, content_type="application/octet-stream"))
+    with pytest.raises(openai.RateLimitError) as caught:
+        client.chat.completions.create(**ask("local"))
+    assert (caught.value.code, caught.value.body["message"]) == (
+        *("insufficient_quota", "Insufficient Balance"),
+    )
+
+
+def test_blank_lines_before_an_answer_are_passed_over(client, upstream):
+    upstream.reply(Reply([b"\n\n", b"\n", body(OPENAI)]))
+    answer = client.chat.completions.create(**ask("local"))
+    assert answer.choices[0].message.content == OPENAI["choices"][0]["message"]["content"]
 
 
 def test_a_stream_that_is_refused_gets_the_real_status(proxy, upstream):

@@ -47,11 +47,13 @@ def fetching(tmp_path_factory, upstream) -> Iterator[Proxy]:
             f"bedrock=bedrock/anthropic.claude-sonnet-4-5-v1:0@{upstream.url}",
             f"claude=anthropic/claude-sonnet-4-5@{upstream.url}",
             f"kimi=moonshot/kimi-k2.5@{upstream.url}",
+            f"gemma=cerebras/gemma-4-31b@{upstream.url}",
         ],
         environment={
             "AWS_BEARER_TOKEN_BEDROCK": "bedrock-key-0123456789",
             "ANTHROPIC_API_KEY": "sk-ant-environment-key-0123456789",
             "MOONSHOT_API_KEY": "sk-moonshot-0123456789",
+            "CEREBRAS_API_KEY": "csk-cerebras-0123456789",
         },
     ).wait_until_up()
     yield running
@@ -124,9 +126,10 @@ def test_an_address_without_tls_reaches_anthropic_as_data(fetching, upstream, sh
     ]
 
 
-def test_a_host_of_openai_format_gets_a_data_url(fetching, upstream, shelf):
+@pytest.mark.parametrize("model", ["kimi", "gemma"])
+def test_a_host_of_openai_format_gets_a_data_url(fetching, upstream, shelf, model):
     upstream.reply(json_reply(body(OPENAI)))
-    allowed(fetching, ask("kimi", image(f"{shelf.url}/dot")))
+    allowed(fetching, ask(model, image(f"{shelf.url}/dot")))
     content = upstream.received[0].json["messages"][0]["content"]
     assert content[1]["image_url"]["url"] == f"data:image/png;base64,{PNG_TEXT}"
 

@@ -508,6 +508,17 @@ def test_deltas_that_say_nothing_are_passed_over(delta):
     assert said(CREATED, odd, {"choices": []}, typing("A"), END)["content"] == "A"
 
 
+@pytest.mark.parametrize("phase", [None, "", "answer", "image_gen", "unheard_of"])
+def test_content_of_a_phase_that_nobody_knows_is_answer(phase):
+    heard = said(CREATED, typing("Hm", "think"), typing("A", phase), typing("B"), END)
+    assert (heard["content"], heard["reasoning_content"]) == ("AB", "Hm")
+
+
+def test_the_end_of_thinking_is_not_the_end():
+    thought = {"choices": [{"delta": {"content": "", "phase": "think", "status": "finished"}}]}
+    assert said(CREATED, typing("Hm", "think"), thought, typing("A"), END)["content"] == "A"
+
+
 def test_a_search_may_be_told_by_name():
     page = {"title": "One", "url": "https://example.org"}
     delta = {"name": "web_search", "extra": {"web_search_info": [page, page, {"title": "x"}]}}

@@ -1024,6 +1024,17 @@ def test_what_is_no_answer_raises(told: dict[str, Any], status: int, code: str |
         ("invalid_image_mode", (400, "invalid_request_error", "invalid_image_mode")),
         ("image_too_large", (400, "invalid_request_error", "image_too_large")),
         ("empty_image_file", (400, "invalid_request_error", "empty_image_file")),
+        *(
+            (code, (400, "invalid_request_error", code))
+            for code in (
+                *("unsupported_image_media_type", "failed_to_download_image"),
+                "invalid_base64_image",
+            )
+        ),
+        *(
+            (code, (400, "invalid_request_error", "content_policy_violation"))
+            for code in ("misalignment_policy_violation", "image_content_policy_violation")
+        ),
         ("bio_policy", (400, "invalid_request_error", "content_policy_violation")),
         ("data_residency_mismatch", (403, "invalid_request_error", "data_residency_mismatch")),
     ],
@@ -1184,6 +1195,19 @@ def test_call_without_arguments_ends_as_an_empty_object_told_once() -> None:
         {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]},
         {},
     ]
+
+
+def test_empty_pieces_say_nothing_and_the_whole_is_told_where_none_came() -> None:
+    told = deltas(
+        CREATED,
+        added(0, thinking("rs_1")),
+        added(1, asked_for("a", "")),
+        delta(ARGUMENTS, "", 1),
+        event(f"{ARGUMENTS}.done", output_index=1, arguments='{"x":1}'),
+        completed(),
+    )
+
+    assert told[2:] == [{"tool_calls": [{"index": 0, "function": {"arguments": '{"x":1}'}}]}, {}]
 
 
 def test_arguments_in_the_opening_are_told_where_no_others_come() -> None:

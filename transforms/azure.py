@@ -5,7 +5,7 @@ deployment, which the route names as the model, is part of the path; a base URL 
 `/openai/v1`, `/models` or a deployment leads there.
 
 Answers tell beside the text what the content filter found; only that it stopped an answer
-(`content_filter`) or a prompt (400) is passed on.
+(`content_filter`) is passed on, and with a prompt that it stopped (400) what it found there.
 
 Source: Azure OpenAI REST API reference (2024-10-21 and v1); recorded exchanges (2026-08).
 """
@@ -69,5 +69,6 @@ PROVIDER = openai_format(
             ErrorRule(r"^(RateLimitReached|too_many_requests) ", 429),
         ),
         statuses={408: 504, 422: 400, 424: 502},
+        findings=frozenset({"innererror"}),
     ),
 )

@@ -1,11 +1,13 @@
 """Cerebras, at `api.cerebras.ai/v1`.
 
 A body with a member it does not know is refused. GLM wants its earlier reasoning inside `<think>`,
-other models in `reasoning`.
+other models in `reasoning`. Images are taken as data alone.
 
-Source: types of the cerebras-cloud-sdk 1.91; recorded exchanges (2026-06).
+Source: types of the cerebras-cloud-sdk 1.91; its documentation, "Image inputs" (2026-09); recorded
+exchanges (2026-06).
 """
 
+from transforms.contract import WEB
 from transforms.openai import openai_format
 from transforms.openai.quirks import LOW_TO_HIGH, Quirks, Reasoning
 
@@ -13,6 +15,7 @@ PROVIDER = openai_format(
     "cerebras",
     "https://api.cerebras.ai",
     "CEREBRAS_API_KEY",
+    fetches={"image_url": WEB},
     quirks=Quirks(
         dropped=frozenset(),
         only=frozenset(

@@ -124,14 +124,18 @@ class ErrorAnswer:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers for the client, such as `x-should-retry`."""
 
+    details: JSON = field(default_factory=dict)
+    """Members beside OpenAI's four that clients of a provider read; hardly ever any."""
+
     def body(self) -> JSON:
-        """The OpenAI error body; all four keys are always there, and no other."""
+        """The OpenAI error body; all four keys are always there."""
         return {
             "error": {
                 "message": self.message,
                 "type": self.type,
                 "param": self.param,
                 "code": self.code,
+                **self.details,
             }
         }
 

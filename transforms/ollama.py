@@ -38,7 +38,7 @@ _OPTIONS = {
 }
 """Parameter -> member of `options`. Of two that mean the same, the later wins."""
 
-_TOP_LEVEL = ("logprobs", "top_logprobs", "keep_alive", "think")
+_TOP_LEVEL = ("logprobs", "top_logprobs", "keep_alive", "think", "truncate", "shift")
 
 _MAPPED = frozenset(
     {"model", "messages", "stream", "stream_options", "options", "tools", "tool_choice"}

@@ -19,6 +19,8 @@ _STATUSES_TOLD = (
 )
 """Where an error inside a 200 says which status it should have had."""
 
+_WORD = re.compile(r"[A-Za-z_]{1,64}")
+
 
 def parse_error(status: int, body: object, quirks: Quirks = NONE) -> ErrorAnswer:
     """OpenAI's error from the shapes that hosts use for it.
@@ -38,7 +40,27 @@ def parse_error(status: int, body: object, quirks: Quirks = NONE) -> ErrorAnswer
     if not isinstance(error, dict) or not message:
         return unreadable_error(status)
     answer = _told(status, message, error, quirks)
-    return replace(answer, param=answer.param or _place(detail))
+    details = _findings({name: error.get(name) for name in quirks.findings})
+    return replace(answer, param=answer.param or _place(detail), details=details)
+
+
+def _findings(told: JSON) -> JSON:
+    """The words and truth values in it, however deep. Any other text may repeat what was sent."""
+    found = {name: _finding(value) for name, value in told.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _finding(value: object) -> object:
+    match value:
+        case dict():
+            return _findings(value)
+        case list():
+            return [each for each in map(_finding, value) if each is not None]
+        case bool():
+            return value
+        case str() if _WORD.fullmatch(value):
+            return value
+    return None
 
 
 def _told(status: int, message: str, error: JSON, quirks: Quirks) -> ErrorAnswer:

@@ -119,10 +119,24 @@ def _content_part(part: JSON, param: str, quirks: Quirks) -> JSON:
             param=param,
             code="unsupported_value",
         )
-    if kind == "image_url" and isinstance(part["image_url"], str):
-        return {**part, "image_url": {"url": part["image_url"]}}
+    if kind == "image_url":
+        return _with_image_object(part)
     if kind == "refusal" and quirks.message_members is not None:
         return {"type": "text", "text": part["refusal"]}
+    return part
+
+
+def with_image_objects(message: JSON) -> JSON:
+    """The message with the address of each image in an object; some clients send it bare."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    return {**message, "content": [_with_image_object(part) for part in content]}
+
+
+def _with_image_object(part: JSON) -> JSON:
+    if part["type"] == "image_url" and isinstance(part["image_url"], str):
+        return {**part, "image_url": {"url": part["image_url"]}}
     return part
 
 

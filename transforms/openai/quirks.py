@@ -244,6 +244,10 @@ class Quirks:
     statuses: Mapping[int, int] = field(default_factory=dict)
     """HTTP status -> the one that says it to OpenAI's clients."""
 
+    findings: frozenset[str] = frozenset()
+    """Members of the host's errors that tell in words and truth values what was found; they go to
+    the client beside OpenAI's four."""
+
     def door(self, base_url: str) -> Door:
         """The door a base URL leads to."""
         for door in self.doors:

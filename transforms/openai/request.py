@@ -13,7 +13,7 @@ from transforms.chat_request import content_parts, present
 from transforms.contract import CHAT_PARAMETERS, JSON, Call, ProviderRequest
 from transforms.errors import RequestError
 from transforms.json_text import dumps
-from transforms.openai.messages import REASONING_SENT_BACK, build_messages
+from transforms.openai.messages import REASONING_SENT_BACK, build_messages, with_image_objects
 from transforms.openai.quirks import EFFORTS, Door, Quirks, for_model
 from transforms.openai.tools import is_forced, put_tools
 
@@ -37,6 +37,9 @@ _UNDEMANDING: JSON = {
 }
 """Values that ask for what happens anyway, so that nothing is lost with them."""
 
+_UNKNOWN = Quirks(custom_tools=True)
+"""Of a host that may take all that OpenAI takes."""
+
 _LEGACY = ("functions", "function_call")
 
 _JSON_ONLY = "Answer with one JSON object and nothing else: no prose around it, no code fence."
@@ -54,15 +57,46 @@ def build_request(call: Call) -> ProviderRequest:
         for name in REASONING_SENT_BACK
         if name in message
     }
-    body["messages"] = [_without_reasoning(message) for message in body["messages"]]
+    body["messages"] = [
+        _without_reasoning(with_image_objects(message)) for message in body["messages"]
+    ]
     return ProviderRequest("/v1/chat/completions", body, dropped=tuple(sorted(dropped)))
 
 
-def build_compatible_request(call: Call) -> ProviderRequest:
-    """A host of which nothing is known: everything is carried, unknown parameters too."""
-    body = _everything(call)
-    body["messages"] = [_with_reasoning(message) for message in body["messages"]]
-    return ProviderRequest("/chat/completions", body)
+def build_compatible_request(
+    call: Call, known: tuple[tuple[str, Quirks], ...] = ()
+) -> ProviderRequest:
+    """A host of which no more is known than its address: all that says something is carried,
+    unknown parameters too.
+
+    `known` holds regular expressions of addresses with what is known of the servers there; the
+    first that is found decides.
+    """
+    quirks = next((quirks for at, quirks in known if re.search(at, call.base_url)), _UNKNOWN)
+    dropped: list[str] = []
+    body = _saying_something(_everything(call))
+    if not call.streams:
+        body.pop("stream_options", None)
+    put_tools(body, quirks, dropped)
+    body["messages"] = [_for_anyone(message) for message in body["messages"]]
+    _put_format(body, quirks)
+    return ProviderRequest("/chat/completions", body, dropped=tuple(dropped))
+
+
+def _saying_something(request: JSON) -> JSON:
+    """The parameters without those that equal absence."""
+    return {
+        name: value
+        for name, value in present(request).items()
+        if name not in _SAYS_NOTHING or value != _SAYS_NOTHING[name]
+    }
+
+
+def _for_anyone(message: JSON) -> JSON:
+    """The message in shapes that every host reads."""
+    message = _with_reasoning(with_image_objects(message))
+    # Hosts that know the developer take the system for one.
+    return {**message, "role": "system"} if message["role"] == "developer" else message
 
 
 def _with_reasoning(message: JSON) -> JSON:
@@ -149,9 +183,7 @@ def _carried(asked: JSON, model: str, quirks: Quirks, door: Door, dropped: list[
     """The parameters the host knows, in the client's order; the others are named."""
     refused = quirks.dropped | door.dropped | (for_model(quirks.dropped_for, model) or frozenset())
     carried: JSON = {}
-    for name, value in asked.items():
-        if name in _SAYS_NOTHING and value == _SAYS_NOTHING[name]:
-            continue
+    for name, value in _saying_something(asked).items():
         known = quirks.only is None or name in quirks.only
         if known and (name not in refused or name not in CHAT_PARAMETERS):
             carried[name] = value

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from transforms.contract import JSON, Call
-from transforms.errors import ResponseError
+from transforms.errors import ResponseError, error_for_status
 from transforms.json_text import dumps
 from transforms.openai.errors import raise_reported_error
 from transforms.openai.quirks import NONE, Quirks
@@ -35,6 +35,9 @@ FINISH_REASONS = {
 
 FAILED_FINISHES = frozenset({"error", "insufficient_system_resource", "network_error"})
 """Finish reasons by which hosts report an error."""
+
+_OVERLOADED_FINISHES = frozenset({"insufficient_system_resource"})
+"""Those that another try may mend."""
 
 IN_EVERY_CHUNK = ("system_fingerprint", "service_tier")
 
@@ -260,4 +263,7 @@ def finish_reason_of(reason: str, called: bool) -> str:
 
 def failed_finish(reason: str) -> ResponseError:
     """The error for an answer that ended in a failure."""
-    return ResponseError(f"The provider ended the answer with `{reason}`.")
+    message = f"The provider ended the answer with `{reason}`."
+    if reason in _OVERLOADED_FINISHES:
+        return ResponseError.reported(error_for_status(503, message))
+    return ResponseError(message)

@@ -94,16 +94,29 @@ class ChunkStream:
         self._usage = usage_of(body, choices) or self._usage
         self._extras.update(extras_of(body))
         # Azure's asynchronous filter tells of text already sent, in choices without a delta.
-        told = [
-            self._told_choice(choice)
+        choices = [
+            choice
             for choice in choices
             if isinstance(choice, dict) and ("delta" in choice or choice.get("finish_reason"))
         ]
+        before = list(self._skipped(choices))
+        told = [self._told_choice(choice) for choice in choices]
         fresh = [choice for choice in told if choice is not None]
         if fresh:
             # What Azure's filter tells, even before the first delta, has no id and no time.
             self._head = self._head or self._constant_head(body)
+            yield from (self._chunk([choice]) for choice in before)
             yield self._chunk(fresh)
+
+    def _skipped(self, choices: list[JSON]) -> Iterator[JSON]:
+        """The beginnings of choices that a later one has overtaken: clients count the choices as
+        they appear."""
+        asked = self._call.request.get("n") or 1
+        last = max(map(index_of, choices), default=0) if asked > 1 else 0
+        for index in range(last if last < asked else 0):
+            if index not in self._choices:
+                state = self._choices[index] = _ChoiceState(self._call)
+                yield {"index": index, "delta": state.delta({}), "finish_reason": None}
 
     def _constant_head(self, body: JSON) -> JSON:
         return {
