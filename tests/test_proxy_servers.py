@@ -460,5 +460,6 @@ def test_noise_takes_the_form_of_a_schema(noisy, stream):
 @both_ways
 @pytest.mark.parametrize("provider", NOISY)
 def test_a_prompt_that_is_too_long_is_openais_error(noisy, provider, stream):
-    with pytest.raises(openai.BadRequestError, match="available context size"):
+    with pytest.raises(openai.BadRequestError, match="available context size") as caught:
         noisy.complete(provider, user("long " * 3000), stream=stream)
+    assert caught.value.code == "context_length_exceeded"
