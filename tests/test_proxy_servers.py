@@ -174,6 +174,10 @@ SCRIPT = {
             "match": {"userMessage": "weather", "toolResultContains": "drizzle"},
             "response": {"content": "Take an umbrella.", "usage": USAGE},
         },
+        {
+            "match": {"userMessage": "too much"},
+            "response": {"error": {"message": "Slow down."}, "status": 429},
+        },
     ]
 }
 
@@ -242,6 +246,17 @@ def test_scripted_reasoning_is_heard_apart(scripted, provider, stream):
     message = scripted.complete(provider, user("A riddle"), stream=stream).choices[0].message
     assert whole(message.content) == PARIS
     assert whole(message.reasoning_content) == "France 🇫🇷 …"
+
+
+@pytest.mark.parametrize("provider", FORMATS)
+def test_an_error_of_a_gateway_keeps_its_words(scripted, provider):
+    """aimock's errors are OpenAI's in every format, as a gateway's own are."""
+    with pytest.raises(openai.RateLimitError) as caught:
+        scripted.complete(provider, user("too much"), stream=False)
+    assert (caught.value.body["message"], caught.value.code) == (
+        "Slow down.",
+        "rate_limit_exceeded",
+    )
 
 
 # llmock: requests are judged, and failures come when they are called
