@@ -1841,6 +1841,13 @@ def test_error_is_told_by_its_name(name: str, meant: tuple[int, str]) -> None:
     assert (mapped.status, mapped.code, mapped.message) == (*meant, "No")
 
 
+def test_error_of_a_gateway_keeps_its_words() -> None:
+    mapped = PROVIDER.parse_error(429, {"error": {"message": "Slow down.", "type": "busy"}})
+
+    told = (mapped.status, mapped.code, mapped.message)
+    assert told == (429, "rate_limit_exceeded", "Slow down.")
+
+
 def test_lasting_want_of_quota_is_not_to_be_tried_again() -> None:
     mapped = PROVIDER.parse_error(429, {"message": "Too many tokens per day"})
 

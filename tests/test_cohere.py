@@ -826,6 +826,12 @@ def test_error_status_maps(
     assert ("x-should-retry" in error.headers) is (error.code == "insufficient_quota")
 
 
+def test_error_of_a_gateway_keeps_its_words() -> None:
+    error = PROVIDER.parse_error(429, {"error": {"message": "Slow down.", "type": "busy"}})
+
+    assert (error.status, error.code, error.message) == (429, "rate_limit_exceeded", "Slow down.")
+
+
 # Streams
 
 START = {"type": "message-start", "id": "u1"}

@@ -97,6 +97,7 @@ OVERFLOWS = [
     "prompt too long; exceeded max context length by 12 tokens",
     "prompt is too long: 200001 tokens > 200000 maximum",
     "Input exceeds the context window of this model.",
+    "request (9 tokens) exceeds the available context size (8 tokens), try increasing it",
 ]
 
 

@@ -55,7 +55,7 @@ class ResponseError(TransformError):
 
 _CONTEXT_OVERFLOW = re.compile(
     r"max(imum)? context length|context length exceeded|context_length_exceeded"
-    r"|prompt is too long|prompt too long|exceed_context_size|context window"
+    r"|prompt is too long|prompt too long|exceed_context_size|context window|available context size"
     r"|too_many_prompt_tokens",
     re.IGNORECASE,
 )

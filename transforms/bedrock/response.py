@@ -241,7 +241,9 @@ def parse_error(status: int, body: object, name: str = "") -> ErrorAnswer:
 
 
 def _message(body: object) -> str:
-    return _string(body, "message") or _string(body, "Message")
+    """The words of the error; a gateway before Bedrock puts its own where OpenAI does."""
+    told = _string(body, "message") or _string(body, "Message")
+    return told or _string(_get(body, "error"), "message")
 
 
 def _meant_error(status: int, message: str) -> ErrorAnswer:

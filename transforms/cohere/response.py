@@ -200,12 +200,16 @@ def _count(value: object) -> int | None:
 
 
 def parse_error(status: int, body: object) -> ErrorAnswer:
-    """OpenAI's error from `{"message", "error_type"}`."""
-    message = body.get("message") if isinstance(body, dict) else None
-    if not isinstance(body, dict) or not isinstance(message, str) or not message:
+    """OpenAI's error from `{"message", "error_type"}`, or from what a gateway before Cohere says
+    in OpenAI's own form."""
+    told = body if isinstance(body, dict) else {}
+    if isinstance(told.get("error"), dict):
+        told = told["error"]
+    message = told.get("message")
+    if not isinstance(message, str) or not message:
         return unreadable_error(status)
     status = _STATUS.get(status, status)
-    code = _code(status, message, body.get("error_type"))
+    code = _code(status, message, told.get("error_type"))
     return error_for_status(status, message, type=_TYPES.get(code or ""), code=code)
 
 
