@@ -59,7 +59,7 @@ class CallInFlight(ABC):
         self.client_url = flow.request.pretty_url
         self._client_path = flow.request.path
         self._client_headers = messages.lower_headers(flow.request)
-        self._client_key = messages.client_key(flow.request)
+        self._client_key = messages.client_key(self._client_headers)
         self._client_secrets = messages.client_secrets(self._client_headers)
         self._around = around
         self._started = time.monotonic()

@@ -89,14 +89,12 @@ def model_of(body: JSON | None, request: Request) -> str:
     return legible[1].decode("utf-8", "replace") if legible else ""
 
 
-def client_key(request: Request) -> str | None:
-    """The key that the client sent, by OpenAI's or Azure's custom."""
-    authorization: str = request.headers.get("authorization", "")
-    scheme, _, token = authorization.partition(" ")
+def client_key(headers: Mapping[str, str]) -> str | None:
+    """The key in the client's headers, by OpenAI's or Azure's custom."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    key = request.headers.get("api-key") or request.headers.get("x-api-key")
-    return str(key or "") or None
+    return headers.get("api-key") or headers.get("x-api-key") or None
 
 
 def client_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
@@ -115,9 +113,12 @@ def may_use_environment_keys(flow: HTTPFlow) -> bool:
 def is_local(flow: HTTPFlow) -> bool:
     """Whether the client is on this machine."""
     peer = flow.client_conn.peername
-    if not peer:
-        return False
-    address = ip_address(peer[0].partition("%")[0])
+    return bool(peer) and _is_loopback(peer[0])
+
+
+@lru_cache(maxsize=256)
+def _is_loopback(host: str) -> bool:
+    address = ip_address(host.partition("%")[0])
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 

@@ -48,32 +48,38 @@ class RowBuilder:
 
     def request_row(self, record: RequestRecord, secrets: tuple[str, ...]) -> RequestRow:
         """The row of a request, which has no digests yet."""
-
-        def plain(text: str) -> str:
-            return self._redactor.plain(clean_text(text), secrets)
-
         body = record.body or {}
         openai_request, provider_request = self._request_bodies(record, secrets)
-        client = record.headers.get("user-agent")
-        session = sessions.explicit_session_id(record.headers, body)
-        title = sessions.first_user_message(body) if self._full else None
+        told = {
+            "provider": record.provider,
+            "model": record.model,
+            "provider_model": record.provider_model,
+            "upstream_url": redact_url(record.upstream_url),
+            "method": record.method,
+            "path": redact_url(record.path),
+            "dropped": ",".join(record.dropped),
+            "client": record.headers.get("user-agent", ""),
+            "session": sessions.explicit_session_id(record.headers, body) or "",
+            "title": (self._full and sessions.first_user_message(body)) or "",
+        }
+        plain = self._redactor.plain_texts(told, secrets)
         return RequestRow(
             request_id=record.request_id,
             openai_request=openai_request,
             provider_request=provider_request,
-            provider=plain(record.provider),
-            model=plain(record.model),
-            provider_model=plain(record.provider_model),
-            upstream_url=plain(redact_url(record.upstream_url)),
-            method=plain(record.method),
-            path=plain(redact_url(record.path)),
+            provider=plain["provider"],
+            model=plain["model"],
+            provider_model=plain["provider_model"],
+            upstream_url=plain["upstream_url"],
+            method=plain["method"],
+            path=plain["path"],
             stream=record.stream,
-            dropped=plain(",".join(record.dropped)) or None,
-            client=plain(client)[:_LONGEST_CLIENT] if client else None,
+            dropped=plain["dropped"] or None,
+            client=plain["client"][:_LONGEST_CLIENT] or None,
             timestamp=record.timestamp,
             created_at=now_ms(),
-            explicit_session=plain(session) if session else None,
-            title=plain(title)[: sessions.TITLE_LENGTH] if title else None,
+            explicit_session=plain["session"] or None,
+            title=plain["title"][: sessions.TITLE_LENGTH] or None,
             lifetime_ms=self._lifetime_ms,
             who=clues.who(record.headers),
         )

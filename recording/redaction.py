@@ -14,9 +14,9 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from recording.bodies import common_start
+from recording.bodies import clean_text, common_start
 from transforms import json_text
 
 REDACTED = "[redacted]"
@@ -117,6 +117,18 @@ class Redactor:
         for secret in secrets:
             text = text.replace(secret, REDACTED)
         return self._by_patterns(_without_known_shapes(text))
+
+    def plain_texts(self, texts: Mapping[str, str], secrets: Iterable[str]) -> dict[str, str]:
+        """Several texts that are not JSON, by their names, clean for every database.
+
+        Looked at together first, since mostly none of them holds a key. A user's pattern may be
+        about the beginning or the end of a text, and so is tried on each.
+        """
+        clean = {name: clean_text(text) for name, text in texts.items()}
+        joined = "\n".join(clean.values())
+        if not self._patterns and self.plain(joined, secrets) == joined:
+            return clean
+        return {name: self.plain(text, secrets) for name, text in clean.items()}
 
     def _without_known_shapes(self, text: str) -> str:
         if not _LONG <= len(text) <= _LONGEST_REMEMBERED:

@@ -87,6 +87,20 @@ def test_user_patterns_change_values_and_nothing_else():
     )
 
 
+@pytest.mark.parametrize("patterns", [[], [re.compile("^two$")]], ids=["none", "anchored"])
+def test_texts_that_are_redacted_together_are_redacted_each(patterns):
+    key = "sk-" + "a1B2" * 12
+    redacted = Redactor(patterns).plain_texts(
+        {"a": "one\0", "b": "two", "c": f"with {key}", "d": "and another-secret", "e": ""},
+        ("another-secret",),
+    )
+    two = "[redacted]" if patterns else "two"
+    assert redacted == {
+        **{"a": "one\ufffd", "b": two, "c": "with [redacted]"},
+        **{"d": "and [redacted]", "e": ""},
+    }
+
+
 def test_user_patterns_see_decoded_text():
     text = Redactor([re.compile('é\n"')]).json_text('{"a": "\\u00e9\\n\\"!"}')
     assert json.loads(text) == {"a": "[redacted]!"}
