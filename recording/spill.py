@@ -104,7 +104,7 @@ class Spill:
     def _flush(self) -> None:
         """Moves the backlog to the file; where that fails it stays in memory."""
         try:
-            file = self._file = self._file or self._claim_any()
+            file = self._file or self._claim_any()
             while self._backlog:
                 self._write_line(file, self._backlog[0])
                 self._rows_in_file += 1
@@ -129,8 +129,12 @@ class Spill:
         while (file := _claim(path)) is None:
             number += 1
             path = self._first_path.with_name(f"{self._first_path.name}.{number}")
-        self._path = path
+        self._own(file, path, _whole_lines(file))
         return file
+
+    def _own(self, file: int, path: Path, lines: Sequence[bytes]) -> None:
+        """Goes on with a file, and with the rows in it that its owner left when it ended."""
+        self._file, self._path, self._rows_in_file = file, path, len(lines)
 
     def _take_over(self, path: Path) -> None:
         file = _claim(path)
@@ -138,7 +142,7 @@ class Spill:
             return
         lines = _whole_lines(file)
         if self._file is None:
-            self._file, self._path, self._rows_in_file = file, path, len(lines)
+            self._own(file, path, lines)
         else:
             self._backlog.extend(lines)
             self._backlog_bytes += sum(map(len, lines))

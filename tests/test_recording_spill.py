@@ -75,6 +75,18 @@ def test_the_next_run_takes_over_what_is_left(spill, path):
     later.close()
 
 
+def test_who_needs_a_file_that_another_left_goes_on_with_what_is_in_it(spill, path):
+    spill.append(ROWS[:2])
+    running = Spill(path)
+    spill.close()
+    running.append(ROWS[2:])
+    assert (_all_rows(running), len(running)) == (ROWS, 3)
+    running.drop(running.peek(2)[1])
+    assert _all_rows(running) == ROWS[2:]
+    running.close()
+    assert path.exists()
+
+
 def test_a_half_written_last_line_is_left_out(spill, path):
     spill.append(ROWS[:2])
     spill.close()
