@@ -11,21 +11,19 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.http import HTTPFlow
 
 from inspection import contentviews, flow_list
-from interception import failures, http1, messages, options
+from interception import failures, guard, http1, messages, options
 from interception.bare_call import BareCall
+from interception.border import border
 from interception.call_in_flight import CallInFlight, Surroundings, in_flight
 from interception.listening import listen_where_told
 from interception.routed_call import RoutedCall
 from recording import Recorder
-from recording.faults import log_fault
 from routes import Routes
 from transforms.json_text import dumps
 
@@ -39,7 +37,8 @@ class Diptych:
     """The addon. Its state is the routes, the recorder and the calls in flight, by flow id."""
 
     def __init__(self) -> None:
-        self._routes = Routes()
+        self._routes: Routes | None = None
+        """None until the options are read: then no call is taken for one without a route."""
         self._recorder: Recorder | None = None
         self._calls = in_flight
         self._listening: asyncio.Task[None] | None = None
@@ -51,6 +50,7 @@ class Diptych:
         flow_list.show_comments(ctx.options)
         failures.install()
         http1.install()
+        guard.install(ctx.master.addons)
 
     def configure(self, updated: set[str]) -> None:
         """Takes changed options in; a value that does not fit ends the start."""
@@ -75,24 +75,25 @@ class Diptych:
         """Turns a routed call to its provider, once its record is committed."""
         if flow.response is not None or flow.error is not None:
             return
-        if self._routes and messages.is_model_list(flow.request):
-            listed = dumps(self._routes.models())
-            flow.response = messages.response(200, listed, {"content-type": "application/json"})
-        elif messages.is_chat_completion(flow.request):
-            await self._send(flow)
+        with border(None, "A request could not be looked at."):
+            if self._routes and messages.is_model_list(flow.request):
+                listed = dumps(self._routes.models())
+                flow.response = messages.response(200, listed, {"content-type": "application/json"})
+            elif messages.is_chat_completion(flow.request):
+                await self._send(flow)
 
     def responseheaders(self, flow: HTTPFlow) -> None:
         """Takes a stream in hand before its first byte passes."""
         call = self._calls.get(flow.id)
         if call is not None:
-            with self._border(call):
+            with border(call):
                 call.headers()
 
     async def response(self, flow: HTTPFlow) -> None:
         """Translates a plain answer, and records the exchange."""
         call = self._calls.pop(flow.id, None)
         if call is not None:
-            with self._border(call):
+            with border(call):
                 await call.finish()
                 flow_list.trim(ctx.master, LONGEST_FLOW_LIST)
 
@@ -100,30 +101,18 @@ class Diptych:
         """Records what came of an exchange that broke off."""
         call = self._calls.pop(flow.id, None)
         if call is not None:
-            with self._border(call):
+            with border(call):
                 call.fail()
                 flow_list.trim(ctx.master, LONGEST_FLOW_LIST)
 
     def done(self) -> None:
-        """Drains the recorder; runs before the last `error`s, and when the addon is reloaded.
-
-        At the end of the proxy the partial answers are kept. Calls that are in flight when the
-        addon is reloaded go on with the next instance of it.
-        """
-        if ctx.master.should_exit.is_set():
-            self._end_calls()
+        """Leaves calls in flight, and the recorder, to the next instance or to the proxy's end."""
         if self._recorder is not None:
-            self._recorder.stop()
+            guard.take_over(self._recorder)
             self._recorder = None
         contentviews.uninstall()
         failures.uninstall()
         http1.uninstall()
-
-    def _end_calls(self) -> None:
-        for call in self._calls.values():
-            with self._border(call):
-                call.end_early("the proxy stopped")
-        self._calls.clear()
 
     def _configure(self, updated: set[str]) -> None:
         options.check_values()
@@ -135,23 +124,26 @@ class Diptych:
 
     async def _send(self, flow: HTTPFlow) -> None:
         call = None
-        with self._border(None, "A call could not be recorded."):
-            with self._border(None, "A call could not be prepared."):
+        with border(None, "A call could not be recorded."):
+            with border(None, "A call could not be prepared."):
                 call = self._open_call(flow)
                 self._calls[flow.id] = call
                 await call.send()
+                guard.settle(flow)
                 return
             # mitmproxy would send a routed call on untranslated.
             if call is not None:
                 await call.abandon()
 
     def _open_call(self, flow: HTTPFlow) -> CallInFlight:
+        assert self._routes is not None
         body, problem = messages.read_body(flow.request)
         model = messages.model_of(body, flow.request)
         target = self._routes.target(model)
-        around = self._surroundings()
         if target is None:
-            return BareCall(flow, body, model, around)
+            guard.settle(flow)
+            return BareCall(flow, body, model, self._surroundings())
+        around = self._surroundings()
         return RoutedCall(flow, body, model, around, target=target, problem=problem)
 
     def _surroundings(self) -> Surroundings:
@@ -163,20 +155,8 @@ class Diptych:
             keep_raw=ctx.options.chat_raw,
         )
 
-    @contextmanager
-    def _border(
-        self, call: CallInFlight | None, message: str = "A call could not be followed."
-    ) -> Iterator[None]:
-        """Our own failure costs the client an error at the most, and never another flow."""
-        try:
-            yield
-        except Exception:
-            log_fault(logger, message)
-            if call is not None:
-                with self._border(None, "The failure of a call could not be recorded."):
-                    call.collapse()
-
     def _open_recorder(self) -> None:
+        guard.relieve()
         if self._recorder is not None:
             self._recorder.stop()
         try:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import threading
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.answers import CLAUDE, OPENAI, body, claude_events, openai_events
 from tests.clients import ask, events, post
 from tests.proxy import ROOT, Proxy
-from tests.upstream import Reply, json_reply, stream_reply
+from tests.upstream import Reply, Upstream, json_reply, stream_reply
 
 SECRET = "a-word-of-the-prompt"
 
@@ -95,6 +99,29 @@ def test_a_bug_where_the_request_is_recorded_is_an_openai_error(faulty, upstream
 @pytest.mark.parametrize(
     "bug",
     [
+        "messages.is_model_list = fault",
+        "messages.is_chat_completion = fault",
+        "messages.read_body = fault",
+        "messages.model_of = fault",
+        "routes.Routes.target = fault",
+        "call_in_flight.CallInFlight.__init__ = fault",
+        "routed_call.SilenceWatch = fault",
+        "routed_call.RoutedCall.send = routed_call.RoutedCall.abandon = fault",
+    ],
+)
+def test_a_bug_before_it_is_settled_where_a_call_goes_keeps_it_here(faulty, upstream, bug):
+    proxy = faulty(bug)
+    upstream.reply(json_reply(body(CLAUDE)))
+    answer = post(proxy, ask("claude-x", SECRET), url=f"{upstream.url}/v1/chat/completions")
+    assert answer.status_code == 500
+    assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
+    assert upstream.received == []
+    check_log(proxy)
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [
         'put(PROVIDERS["anthropic"], open_stream=fault)',
         "streams.Assembler.add = fault",
         "streams.Translator._translate = fault",
@@ -130,6 +157,7 @@ def test_a_stream_that_cannot_be_recorded_reaches_the_client_and_is_on_record_as
         "Recorder.log_request = fault",
         "Recorder.log_response = Recorder.log_streaming_response = fault",
         "bare_call.provider_at = fault",
+        "call_in_flight.CallInFlight.__init__ = fault",
         "bare_call.Watcher = fault",
         "messages.frame_stream = fault",
     ],
@@ -145,41 +173,124 @@ def test_a_bug_on_the_way_of_a_bare_call_lets_it_pass(faulty, upstream, bug, str
     assert SECRET not in proxy.log
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_calls_in_flight_outlive_a_reload_of_the_addon(start_proxy, upstream, tmp_path, stream):
-    script = tmp_path / "addon.py"
-    shutil.copy(ROOT / "addon.py", script)
+@pytest.fixture
+def script(tmp_path) -> Path:
+    """An addon that can be saved anew."""
+    return Path(shutil.copy(ROOT / "addon.py", tmp_path / "addon.py"))
+
+
+@pytest.fixture
+def reloading(start_proxy, upstream, script) -> Proxy:
+    """A proxy that runs this addon, and has answered a call."""
     proxy = start_proxy(
         routes=[f"claude-*=anthropic@{upstream.url}"],
         environment={"ANTHROPIC_API_KEY": "k", "PYTHONPATH": str(ROOT)},
         script=script,
     ).wait_until_up()
-    post(proxy, ask("claude-x"))
-    gate, said = threading.Event(), claude_events()
-    upstream.reply(
-        stream_reply([*said[:4], gate, *said[4:]])
-        if stream
-        else Reply([body(CLAUDE)], before_head=gate)
-    )
-    answers = []
-    asking = threading.Thread(
-        target=lambda: answers.append(post(proxy, ask("claude-x", stream=stream)))
-    )
+    upstream.reply(json_reply(body(CLAUDE)))
+    assert post(proxy, ask("claude-x")).status_code == 200
+    return proxy
+
+
+def save(script: Path, text: str, proxy: Proxy) -> None:
+    """Saves the addon, and returns once mitmproxy has tried to load it."""
+    tried = proxy.log.count("Loading script")
+    script.write_text(text)
+    os.utime(script, (time.time() + 5 * tried, time.time() + 5 * tried))
+    until(lambda: proxy.log.count("Loading script") == tried + 1)
+    post(proxy, ask("nobody"))  # By then it has.
+
+
+def late_answer(gate: threading.Event) -> Reply:
+    """A plain answer."""
+    return Reply([body(CLAUDE)], before_head=gate)
+
+
+def late_stream(gate: threading.Event) -> Reply:
+    """A stream of which nothing has come before the gate is open."""
+    return stream_reply(claude_events(), before_head=gate)
+
+
+def begun_stream(gate: threading.Event) -> Reply:
+    """A stream whose first half has come."""
+    said = claude_events()
+    return stream_reply([*said[:4], gate, *said[4:]])
+
+
+ANSWERS = [late_answer, late_stream, begun_stream]
+
+
+@contextlib.contextmanager
+def in_flight(proxy: Proxy, upstream: Upstream, reply: Callable) -> Iterator[list[httpx.Response]]:
+    """A call that is answered when the block ends; afterwards its answer is there, and whole."""
+    gate, answers = threading.Event(), []
+    upstream.reply(reply(gate))
+    request = ask("claude-x", stream=reply is not late_answer)
+    asking = threading.Thread(target=lambda: answers.append(post(proxy, request)))
     asking.start()
     until(lambda: upstream.received)
-    os.utime(script, (time.time() + 5, time.time() + 5))
-    until(lambda: proxy.log.count("Loading script") == 2)
-    post(proxy, ask("nobody"))  # By then it stands again.
+    yield answers
     gate.set()
     asking.join()
     [answer] = answers
     assert answer.status_code == 200
-    if stream:
+    if request["stream"]:
         assert list(events(answer.content))[-1] == "[DONE]"
     else:
         assert answer.json()["choices"][0]["message"]["content"] == "Hello there"
+
+
+@pytest.mark.parametrize("reply", ANSWERS)
+def test_calls_in_flight_outlive_a_reload_of_the_addon(reloading, upstream, script, reply):
+    with in_flight(reloading, upstream, reply) as answers:
+        save(script, script.read_text(), reloading)
+    [answer] = answers
     # The new recorder took it for one that an earlier run had left.
-    until(lambda: proxy.exchange(answer.headers["x-chat-request-id"])["state"] == "complete")
+    until(lambda: reloading.exchange(answer.headers["x-chat-request-id"])["state"] == "complete")
+
+
+BAD_SAVES = {
+    "no Python": lambda text: text[: len(text) // 2] + "(",
+    "a module that is not there": lambda text: "import nowhere_to_be_found\n" + text,
+    "load": lambda text: text.replace("options.declare(loader)", "raise RuntimeError"),
+    "configure": lambda text: text.replace("options.check_values()", "raise RuntimeError"),
+}
+
+
+@pytest.mark.parametrize("slip", BAD_SAVES)
+def test_no_call_leaves_untranslated_while_the_addon_cannot_be_loaded(
+    reloading, upstream, script, slip
+):
+    good = script.read_text()
+    save(script, BAD_SAVES[slip](good), reloading)
+    upstream.reply(json_reply(body(CLAUDE)))
+    answer = post(reloading, ask("claude-x"), url=f"{upstream.url}/v1/chat/completions")
+    assert answer.status_code == 500
+    assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
+    assert upstream.received == []
+    save(script, good, reloading)
+    assert post(reloading, ask("claude-x")).status_code == 200
+
+
+def test_no_call_leaves_untranslated_once_the_addon_is_deleted(reloading, upstream, script):
+    script.unlink()
+    until(lambda: "Removing script" in reloading.log)
+    answer = post(reloading, ask("claude-x"), url=f"{upstream.url}/v1/chat/completions")
+    assert answer.status_code == 500
+    assert len(upstream.received) == 1  # The call before.
+    elsewhere = post(reloading, ask("claude-x"), url=f"{upstream.url}/v1/embeddings")
+    assert elsewhere.json() == CLAUDE
+
+
+@pytest.mark.parametrize("reply", ANSWERS)
+def test_calls_in_flight_are_translated_and_recorded_though_the_addon_cannot_be_loaded(
+    reloading, upstream, script, reply
+):
+    with in_flight(reloading, upstream, reply) as answers:
+        save(script, "no Python", reloading)
+    [answer] = answers
+    row = reloading.exchange(answer.headers["x-chat-request-id"])
+    assert (row["state"], row["total_tokens"]) == ("complete", 16)
 
 
 def until(holds) -> None:
