@@ -29,9 +29,6 @@ from transforms.json_text import dumps
 
 logger = logging.getLogger(__name__)
 
-LONGEST_FLOW_LIST = 500
-"""Recorded flows that mitmweb and mitmproxy go on showing; they would keep all, for ever."""
-
 
 class Diptych:
     """The addon. Its state is the routes, the recorder and the calls in flight, by flow id."""
@@ -95,7 +92,7 @@ class Diptych:
         if call is not None:
             with border(call):
                 await call.finish()
-                flow_list.trim(ctx.master, LONGEST_FLOW_LIST)
+                flow_list.trim(ctx.master, ctx.options.chat_flows)
 
     def error(self, flow: HTTPFlow) -> None:
         """Records what came of an exchange that broke off."""
@@ -103,7 +100,7 @@ class Diptych:
         if call is not None:
             with border(call):
                 call.fail()
-                flow_list.trim(ctx.master, LONGEST_FLOW_LIST)
+                flow_list.trim(ctx.master, ctx.options.chat_flows)
 
     def done(self) -> None:
         """Leaves calls in flight, and the recorder, to the next instance or to the proxy's end."""

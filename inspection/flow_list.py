@@ -21,11 +21,11 @@ def trim(master: Any, limit: int) -> None:
     """Takes the oldest recorded flows out of the list, so that `limit` of them are left.
 
     Flows that still run, that a person marked, or that are not recorded stay and are not
-    counted. Does nothing where there is no list, as in mitmdump.
+    counted. Does nothing where there is no list, as in mitmdump, or no limit: 0.
     """
     view = getattr(master, "view", None)
     # Looking at every flow after every call would cost more than the call: a tenth may pile up.
-    if view is None or view.store_count() <= limit + limit // 10:
+    if view is None or not limit or view.store_count() <= limit + limit // 10:
         return
     # `view` itself leaves out what the person's filter hides; only the store has every flow.
     leaving = [flow for flow in view._store.values() if _may_leave(flow)]

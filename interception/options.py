@@ -78,6 +78,12 @@ OPTIONS = (
         600,
         "Seconds without a byte from the provider after which a call fails with 504; 0 waits on.",
     ),
+    Option(
+        "chat_flows",
+        int,
+        500,
+        "Recorded flows that mitmweb and mitmproxy go on showing, the latest; 0 shows all.",
+    ),
 )
 
 RECORDER_OPTIONS = frozenset(

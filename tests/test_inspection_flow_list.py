@@ -38,6 +38,13 @@ def test_the_oldest_recorded_flows_leave_first():
     assert flows_in(master) == flows[3:]
 
 
+def test_without_a_limit_all_flows_stay():
+    flows = [recorded() for _ in range(5)]
+    master = listed(*flows)
+    trim(master, 0)
+    assert flows_in(master) == flows
+
+
 @pytest.mark.parametrize(
     "change",
     [

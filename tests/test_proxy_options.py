@@ -6,11 +6,12 @@ import socket
 import sqlite3
 import stat
 
+import httpx
 import pytest
 
 from tests.answers import CLAUDE, OPENAI, body
 from tests.clients import CLIENT_KEY, ask, post
-from tests.proxy import START_SECONDS
+from tests.proxy import START_SECONDS, free_port
 from tests.upstream import json_reply
 
 
@@ -19,6 +20,7 @@ from tests.upstream import json_reply
     [
         ({"chat_keep_days": "soon"}, ["chat_keep_days", "soon", "whole number"]),
         ({"chat_keep_mb": "-1"}, ["chat_keep_mb", "-1", "whole number"]),
+        ({"chat_flows": "-1"}, ["chat_flows", "-1", "whole number"]),
         ({"chat_raw": "maybe"}, ["chat_raw", "maybe", "true or false"]),
         ({"chat_store": "some"}, ["chat_store", "some", "full", "metadata", "off"]),
         ({"chat_redact": "("}, ["chat_redact", "(", "regular expression"]),
@@ -153,3 +155,19 @@ def test_a_newer_database_ends_the_start_and_is_left_as_it_is(start_proxy, tmp_p
     assert "written by a newer version (m999_later)" in proxy.log
     assert "It was left as it is." in proxy.log
     assert newer.read_bytes() == before
+
+
+def test_mitmweb_lists_the_latest_calls_alone(start_proxy, upstream):
+    web_port = free_port()
+    proxy = start_proxy(
+        routes=[f"*=ollama/x@{upstream.url}"],
+        options={"chat_flows": "2", "web_port": str(web_port), "web_password": "open"},
+        program="mitmweb",
+        arguments=["--no-web-open-browser"],
+    ).wait_until_up()
+    upstream.reply(json_reply(b'{"message":{"content":"ok"},"done":true}'))
+    answers = [post(proxy, ask("any")) for _ in range(5)]
+    told = httpx.get(f"http://127.0.0.1:{web_port}/flows", headers={"authorization": "Bearer open"})
+    listed = [dict(flow["response"]["headers"])["x-chat-request-id"] for flow in told.json()]
+    # The last call is still on its way into the list when the one before leaves it.
+    assert listed == [answer.headers["x-chat-request-id"] for answer in answers[-3:]]
