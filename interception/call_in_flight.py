@@ -33,6 +33,9 @@ SNAPSHOT_SECONDS = 0.5
 than the last second."""
 
 
+TOO_LONG = "the answer is too long to be kept whole; this is its beginning"
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What every call needs of the addon it runs in."""
@@ -67,7 +70,7 @@ class CallInFlight(ABC):
         self._stream: Translator | Watcher | None = None
         self._snapshot: asyncio.Handle | None = None
         self._saved = False
-        """Whether a streamed answer is on record as whole."""
+        """Whether a streamed answer is on record as whole, or as far as it is kept."""
 
     @abstractmethod
     async def send(self) -> None:
@@ -178,7 +181,7 @@ class CallInFlight(ABC):
             # The end of the stream tries once more, inside a border.
             log_fault(logger, "A streamed answer could not be recorded.")
         else:
-            self._saved = state == "complete"
+            self._saved = state == "complete" or self._is_cut
 
     def _drop_snapshot(self) -> None:
         if self._snapshot is not None:
@@ -203,8 +206,14 @@ class CallInFlight(ABC):
             provider_response=dumps(self._stream.provider_answer),
         )
 
+    @property
+    def _is_cut(self) -> bool:
+        return self._stream is not None and self._stream.is_cut
+
     def _log_stream(self, state: State, error: str | None = None) -> None:
         assert self._stream is not None
+        if self._is_cut and state != "failed":
+            state, error = "interrupted", error or TOO_LONG
         if self._tracker is not None:
             self._around.recorder.log_streaming_response(
                 self._tracker,

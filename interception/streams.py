@@ -20,6 +20,9 @@ from transforms.json_text import loads
 
 logger = logging.getLogger(__name__)
 
+LARGEST_EVENT = 256 << 20
+"""Bytes that are held for the end of an event, which may never come."""
+
 INTERNAL_ERROR = ErrorAnswer(
     500,
     "Diptych failed to translate this call; the proxy's log has the details.",
@@ -42,9 +45,15 @@ class Translator:
         self._content = ContentDecoder(encoding)
         self._frames = provider.decoder()
         self._stream = provider.open_stream(call)
+        self._held = 0
         self._told = Assembler()
         self._with_usage = wants_usage(call.request)
         self._done = False
+
+    @property
+    def is_cut(self) -> bool:
+        """The answer is too long to be kept whole."""
+        return self._told.is_cut
 
     @property
     def complete(self) -> bool:
@@ -87,7 +96,10 @@ class Translator:
         if not piece:
             return self._events(self._frames.close(), at_end=True)
         self._on_piece(piece)
-        return self._events(self._frames.feed(self._content.decode(piece)))
+        told = self._content.decode(piece)
+        events = self._frames.feed(told)
+        self._held = _held(events, self._held, told)
+        return self._events(events)
 
     def _events(self, events: list[Event], *, at_end: bool = False) -> bytes:
         told: list[bytes] = []
@@ -127,7 +139,13 @@ class Watcher:
         except UnreadableEncoding:
             self.unreadable = True
         self._frames = SSEDecoder()
+        self._held = 0
         self._told = Assembler()
+
+    @property
+    def is_cut(self) -> bool:
+        """The answer is too long to be kept whole."""
+        return self._told.is_cut
 
     def completion(self) -> JSON:
         """The `chat.completion` that the chunks so far amount to."""
@@ -146,6 +164,7 @@ class Watcher:
             if not self.unreadable:
                 logger.warning("A passing stream cannot be read; it is recorded up to here.")
             self.unreadable = True
+            self._frames = SSEDecoder()
         return piece
 
     def _watch(self, piece: bytes) -> None:
@@ -153,7 +172,9 @@ class Watcher:
             self._on_piece(piece)
         if self.unreadable:
             return
-        frames = self._frames.feed(self._content.decode(piece)) if piece else self._frames.close()
+        told = self._content.decode(piece) if piece else b""
+        frames = self._frames.feed(told) if piece else self._frames.close()
+        self._held = _held(frames, self._held, told)
         for event in frames:
             data = event.data.strip()
             if data == b"[DONE]":
@@ -171,6 +192,20 @@ class Watcher:
         if error:
             message = error.get("message") if isinstance(error, dict) else error
             self.error = ErrorAnswer(200, str(message), "upstream_error")
+
+
+def _held(events: list[Event], before: int, piece: bytes) -> int:
+    """Bytes that wait for the end of an event, once this piece gave these events.
+
+    Raises:
+        ResponseError: there are too many.
+    """
+    held = 0 if events else before + len(piece)
+    if held > LARGEST_EVENT:
+        raise ResponseError(
+            f"The provider's stream holds an event of more than {LARGEST_EVENT >> 20} MB."
+        )
+    return held
 
 
 def wants_usage(request: JSON) -> bool:

@@ -23,7 +23,7 @@ from tests.cases import (
     told_error,
     without_nulls,
 )
-from transforms import PROVIDERS
+from transforms import PROVIDERS, assembly
 from transforms.chat_request import check_request
 from transforms.contract import CHAT_PARAMETERS, WEB, Call, Event, Provider, ProviderRequest, Stream
 from transforms.errors import RequestError, ResponseError
@@ -229,6 +229,25 @@ def test_stream_maps_whatever_the_line_ends(case: Case, end: bytes) -> None:
     body = case.stream.replace(b"\r\n", b"\n").replace(b"\n", end)
 
     assert run_stream(case, [body])[0] == run_stream(case, [case.stream])[0]
+
+
+SAID = ("content", "reasoning_content", "tool_calls")
+
+
+@pytest.mark.parametrize("case", WHOLE_STREAMS)
+def test_text_and_calls_are_told_though_the_answer_is_too_long_to_keep(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fold(run_stream(case, [case.stream])[0])
+
+    monkeypatch.setattr(assembly, "LARGEST_ANSWER", 1)
+    chunks, _ = run_stream(case, [case.stream])
+    monkeypatch.undo()
+
+    told = fold(chunks)
+    for one, other in zip(told["choices"], whole["choices"], strict=True):
+        for member in SAID:
+            assert one["message"].get(member) == other["message"].get(member)
 
 
 @pytest.mark.parametrize("case", WHOLE_STREAMS)

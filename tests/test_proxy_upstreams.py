@@ -16,6 +16,7 @@ from tests.answers import CLAUDE, body, claude_events, openai_events
 from tests.clients import NOWHERE, ask, events, http, post
 from tests.proxy import Proxy
 from tests.raw_upstream import answer, chunked, raw_upstream, read_request
+from tests.upstream import stream_reply
 
 CHAT = f"{NOWHERE}/v1/chat/completions"
 STREAM = "text/event-stream"
@@ -234,6 +235,74 @@ def test_a_single_event_of_50_mb_is_translated(stage):
     answered = json.loads(proxy.exchange(told.headers["x-chat-request-id"])["openai_response"])
     assert len(answered["choices"][0]["message"]["content"]) == len(text)
     assert memory_mb(proxy, "VmHWM") < 1500
+
+
+NARROW = """
+from interception import streams
+from transforms import assembly
+assembly.LARGEST_ANSWER = 2_000_000
+streams.LARGEST_EVENT = 2_000_000
+"""
+PIECE = "word " * 4000
+PIECES = 5000
+
+
+@pytest.fixture
+def narrow(start_proxy, upstream, tmp_path) -> Proxy:
+    """A proxy that keeps two megabytes of an answer."""
+    script = tmp_path / "narrow.py"
+    script.write_text(NARROW)
+    return start_proxy(
+        routes=[f"claude-*=anthropic@{upstream.url}"],
+        environment={"ANTHROPIC_API_KEY": "k"},
+        arguments=["-s", str(script)],
+    ).wait_until_up()
+
+
+def hear(proxy: Proxy, url: str, model: str) -> tuple[str, int, bytes]:
+    """A stream of which the client keeps nothing: id of the call, bytes, and the last of them."""
+    asking, heard, last = ask(model, stream=True), 0, b""
+    with http(proxy) as client, client.stream("POST", url, json=asking) as told:
+        for piece in told.iter_bytes():
+            heard += len(piece)
+            last = (last + piece)[-300:]
+        return told.headers["x-chat-request-id"], heard, last
+
+
+@pytest.mark.parametrize("routed", [True, False])
+def test_of_a_stream_without_end_the_beginning_is_kept(narrow, upstream, routed):
+    said = claude_events([PIECE]) if routed else openai_events([PIECE])
+    at = 3 if routed else 1
+    pieces = [*said[:at], *(said[at] for _ in range(PIECES)), *said[at + 1 :]]
+    upstream.reply(stream_reply(pieces))
+    before = memory_mb(narrow)
+    url = CHAT if routed else f"{upstream.url}/v1/chat/completions"
+    request_id, heard, last = hear(narrow, url, "claude-x" if routed else "mine")
+    assert heard > len(PIECE) * PIECES
+    assert last.endswith(b"data: [DONE]\n\n")
+    row = narrow.exchange(request_id)
+    assert (row["state"], "too long" in row["error"]) == ("interrupted", True)
+    [choice] = json.loads(row["openai_response"])["choices"]
+    kept = choice["message"]["content"]
+    assert 2_000_000 <= len(kept) <= 2_000_000 + len(PIECE)
+    assert (PIECE * (len(kept) // len(PIECE))).startswith(kept)
+    assert memory_mb(narrow, "VmHWM") - before < 60
+
+
+@pytest.mark.parametrize("routed", [True, False])
+def test_an_event_without_end_is_not_held(narrow, upstream, routed):
+    pieces = [b"data: {", *(b"x" * 100_000 for _ in range(1000))]
+    upstream.reply(stream_reply(pieces))
+    before = memory_mb(narrow)
+    url = CHAT if routed else f"{upstream.url}/v1/chat/completions"
+    request_id, heard, last = hear(narrow, url, "claude-x" if routed else "mine")
+    if routed:
+        [error] = events(last)
+        assert "event of more than" in error["error"]["message"]
+    else:
+        assert heard == sum(map(len, pieces))
+    assert narrow.exchange(request_id)["state"] == ("failed" if routed else "interrupted")
+    assert memory_mb(narrow, "VmHWM") - before < 30
 
 
 @pytest.mark.parametrize("moment", ["before the head", "after the head", "in the stream"])

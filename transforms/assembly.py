@@ -7,20 +7,53 @@ the provider answered plainly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from transforms.contract import JSON
 
 _ONCE = frozenset({"role", "id", "type", "name", "index", "format"})
 """Strings that name something. Hosts repeat them; only text grows by fragments."""
 
+LARGEST_ANSWER = 32 << 20
+"""Bytes of memory, roughly, that a text or a list may take which comes piece by piece."""
+
+_OVERHEAD = 64
+_ITEM = 256
+"""Bytes that a piece takes beside its text, and those of an item that is no text."""
+
+_T = TypeVar("_T")
+
 _Place = tuple[int, str | None]
 """The `index` of an item of a list, and its type or id."""
 
 _CONSTANT = frozenset({"id", "created", "model"})
 """The same in all chunks of one answer, so the first that says something stands."""
+
+
+class Pieces(list[_T]):
+    """What comes of an answer piece by piece: of an answer without end, its beginning."""
+
+    is_cut = False
+    """Whether there was more."""
+
+    _taken = 0
+
+    def append(self, piece: _T) -> None:
+        """Keeps the piece, unless there is too much already. An empty text is none."""
+        if piece == "":
+            return
+        if self._taken >= LARGEST_ANSWER:
+            self.is_cut = True
+            return
+        self._taken += _OVERHEAD + (len(piece) if isinstance(piece, str) else _ITEM)
+        super().append(piece)
+
+    def extend(self, pieces: Iterable[_T]) -> None:
+        """Keeps the pieces, one by one."""
+        for piece in pieces:
+            self.append(piece)
 
 
 class Assembler:
@@ -46,6 +79,11 @@ class Assembler:
                 self._head[key] = self._head.get(key) or value
             elif value is not None and key != "object":
                 self._head[key] = value
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the answer grew so long that only its beginning is here."""
+        return any(growing.is_cut for growing in self._choices.values())
 
     def completion(self) -> JSON:
         """The `chat.completion` so far; `finish_reason` is null until the stream told one."""
@@ -87,12 +125,22 @@ class Assembler:
         kept = self._extra[index].setdefault("logprobs", {})
         for key, tokens in logprobs.items():
             if isinstance(tokens, list) and isinstance(kept.get(key), list):
-                kept[key] = kept[key] + tokens
+                kept[key].extend(tokens)
+            elif isinstance(tokens, list):
+                kept[key] = Pieces()
+                kept[key].extend(tokens)
             elif tokens is not None or key not in kept:
                 kept[key] = tokens
 
     def _choice(self, index: int) -> JSON:
         message = self._choices[index].value()
+        extra = dict(self._extra[index])
+        if "logprobs" in extra:
+            # They go on growing while the record is written.
+            extra["logprobs"] = {
+                key: [*tokens] if isinstance(tokens, list) else tokens
+                for key, tokens in extra["logprobs"].items()
+            }
         return {
             "index": index,
             "message": {
@@ -100,7 +148,7 @@ class Assembler:
                 "content": message.pop("content", None),
                 **message,
             },
-            **self._extra[index],
+            **extra,
             "finish_reason": self._finish.get(index),
         }
 
@@ -110,9 +158,9 @@ class _Growing:
     their items have an `index`."""
 
     def __init__(self) -> None:
-        self._text: dict[str, list[str]] = {}
+        self._text: dict[str, Pieces[str]] = {}
         self._items: dict[str, dict[_Place, _Growing]] = {}
-        self._lists: dict[str, list[Any]] = {}
+        self._lists: dict[str, Pieces[Any]] = {}
         self._nested: dict[str, _Growing] = {}
         self._last: JSON = {}
 
@@ -125,7 +173,7 @@ class _Growing:
                     self._last[key] = value
             elif isinstance(value, str):
                 self._last.setdefault(key, None)
-                self._text.setdefault(key, []).append(value)
+                self._text.setdefault(key, Pieces()).append(value)
             elif isinstance(value, dict):
                 self._last.setdefault(key, None)
                 self._nested.setdefault(key, _Growing()).add(value)
@@ -136,9 +184,17 @@ class _Growing:
                     items.setdefault(_place(items, item, key), _Growing()).add(item)
             elif isinstance(value, list):
                 self._last.setdefault(key, None)
-                self._lists.setdefault(key, []).extend(value)
+                self._lists.setdefault(key, Pieces()).extend(value)
             else:
                 self._last[key] = value
+
+    @property
+    def is_cut(self) -> bool:
+        items = [item for items in self._items.values() for item in items.values()]
+        pieces = (*self._text.values(), *self._lists.values())
+        return any(each.is_cut for each in pieces) or any(
+            growing.is_cut for growing in (*self._nested.values(), *items)
+        )
 
     def value(self) -> JSON:
         value = dict(self._last)
@@ -147,7 +203,7 @@ class _Growing:
         for key, parts in self._lists.items():
             # Mistral thinks in content parts and goes on in bare text.
             text = value[key] if isinstance(value[key], str) else ""
-            value[key] = [*parts, {"type": "text", "text": text}] if text else parts
+            value[key] = [*parts, {"type": "text", "text": text}] if text else [*parts]
         for key, nested in self._nested.items():
             value[key] = nested.value()
         for key, items in self._items.items():

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from transforms.assembly import Pieces
 from transforms.chat_request import content_parts, present
 from transforms.contract import JSON, WEB, Call, ErrorAnswer, Event, Provider, ProviderRequest
 from transforms.errors import RequestError, ResponseError, error_for_status, unreadable_error
@@ -486,8 +487,8 @@ class MessageStream:
         self._created: int | None = None
         self._calls: list[JSON] = []
         self._head: JSON = {}
-        self._texts: dict[str, list[str]] = {"content": [], "thinking": []}
-        self._logprobs: list[JSON] = []
+        self._texts: dict[str, Pieces[str]] = {"content": Pieces(), "thinking": Pieces()}
+        self._logprobs: Pieces[JSON] = Pieces()
 
     @property
     def answer(self) -> JSON:
@@ -538,7 +539,7 @@ class MessageStream:
             yield self._chunk({"reasoning_content": thinking})
         if content or logprobs:
             self._texts["content"].append(content)
-            self._logprobs += logprobs
+            self._logprobs.extend(logprobs)
             yield self._chunk({"content": content}, logprobs)
         for told in _told_calls(message):
             # A counter of our own: `function.index` starts anew in each line, or is missing.

@@ -32,6 +32,7 @@ from transforms.anthropic.response import (
     is_error,
     reported_error,
 )
+from transforms.assembly import Pieces
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
@@ -188,7 +189,7 @@ class _Block:
         self.open = True
         self.call = -1
         self._opening = opening
-        self._pieces: list[str] = []
+        self._pieces: Pieces[str] = Pieces()
         self._signature: str | None = None
         self._citations: list[Any] = []
 

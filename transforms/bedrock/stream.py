@@ -24,6 +24,7 @@ import binascii
 from collections.abc import Callable
 from typing import Any, Literal
 
+from transforms.assembly import Pieces
 from transforms.bedrock.names import told_names
 from transforms.bedrock.response import (
     build_completion,
@@ -231,7 +232,7 @@ class _Block:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.opening: JSON = {}
-        self.pieces: list[str] = []
+        self.pieces: Pieces[str] = Pieces()
         self.items: list[Any] = []
         self.signature = ""
         self.call = -1

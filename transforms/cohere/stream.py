@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from transforms.assembly import Pieces
 from transforms.cohere.response import (
     build_logprobs,
     build_message,
@@ -48,11 +49,11 @@ class MessageStream:
         self._told: JSON = {}
         self._end: JSON = {}
         self._blocks: dict[tuple[int, str], _Block] = {}
-        self._plan: list[str] = []
+        self._plan: Pieces[str] = Pieces()
         self._calls: list[_ToolCall] = []
         self._called: dict[int, _ToolCall] = {}
         self._citations: list[JSON] = []
-        self._logprobs: list[JSON] = []
+        self._logprobs: Pieces[JSON] = Pieces()
 
     @property
     def answer(self) -> JSON:
@@ -193,7 +194,7 @@ class _Block:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.pieces: list[str] = []
+        self.pieces: Pieces[str] = Pieces()
 
     def value(self) -> JSON:
         """The block as a plain answer would hold it."""

@@ -13,6 +13,7 @@ Model Studio documentation, "Streaming" (2026-09).
 
 from __future__ import annotations
 
+from transforms.assembly import Pieces
 from transforms.contract import JSON, Call, Event
 from transforms.dashscope.errors import raise_reported_error
 from transforms.dashscope.frames import Field, Increments, Told, read_frame
@@ -130,17 +131,17 @@ class _Choice:
         self._call = call
         self._index = index
         self._started = False
-        self._texts: dict[Field, list[str]] = {}
+        self._texts: dict[Field, Pieces[str]] = {}
         self._calls: dict[int, _Opening] = {}
-        self._logprobs: list[JSON] = []
+        self._logprobs: Pieces[JSON] = Pieces()
 
     def delta(self, told: Told) -> JSON:
         """What the choice has to say that was not said."""
         self.finish = self.finish or told.finish
         for field, text in told.texts.items():
-            self._texts.setdefault(field, []).append(text)
+            self._texts.setdefault(field, Pieces()).append(text)
         if told.logprobs is not None:
-            self._logprobs += told.logprobs["content"]
+            self._logprobs.extend(told.logprobs["content"])
         delta: JSON = {name: told.texts[name] for name in _TEXTS if told.texts.get(name)}
         fragments = [self._fragment(index, told) for index in told.calls]
         fragments = [fragment for fragment in fragments if fragment]

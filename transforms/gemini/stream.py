@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from transforms.assembly import Pieces
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
@@ -168,8 +169,8 @@ class _Candidate:
         self.calls = 0
         self._fields: JSON = {}
         self._parts: list[JSON] = []
-        self._pieces: list[str] = []
-        self._logprobs: dict[str, list[JSON]] = {}
+        self._pieces: Pieces[str] = Pieces()
+        self._logprobs: dict[str, Pieces[JSON]] = {}
 
     def add(self, candidate: JSON, index: int) -> None:
         """Takes in what an event told of it."""
@@ -180,7 +181,7 @@ class _Candidate:
         result = self._fields.pop("logprobsResult", None)
         for name, tokens in result.items() if isinstance(result, dict) else ():
             if isinstance(tokens, list):
-                self._logprobs.setdefault(name, []).extend(tokens)
+                self._logprobs.setdefault(name, Pieces()).extend(tokens)
 
     def value(self) -> JSON:
         """The candidate as a plain answer would hold it."""
@@ -199,7 +200,7 @@ class _Candidate:
         if self._parts:
             self._parts[-1] = self._last_part()
         self._parts.append(part)
-        self._pieces = []
+        self._pieces = Pieces()
 
     def _last_part(self) -> JSON:
         last = self._parts[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from transforms.assembly import Assembler, joined_items
+from transforms.assembly import Assembler, Pieces, joined_items
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
@@ -156,10 +156,10 @@ class _ChoiceState:
         self.finish = ""
         self._call = call
         self._started = False
-        self._text: list[str] = []
+        self._text: Pieces[str] = Pieces()
         self._calls: dict[tuple[object, str | None], int] = {}
         self._argued: set[int] = set()
-        self._lists: dict[str, list[Any]] = {}
+        self._lists: dict[str, Pieces[Any]] = {}
 
     def ends(self, sources: JSON) -> Iterator[tuple[JSON, str | None]]:
         """The last deltas: `{}` for calls that got no arguments, held lists, the finish."""
@@ -167,7 +167,8 @@ class _ChoiceState:
         if silent:
             yield {"tool_calls": [_arguments_fragment(index, "{}") for index in silent]}, None
         if sources and not self._lists.get("annotations"):
-            self._lists["annotations"] = marked_citations("".join(self._text), sources)
+            self._lists["annotations"] = Pieces()
+            self._lists["annotations"].extend(marked_citations("".join(self._text), sources))
         lists = {name: joined_items(items) for name, items in self._lists.items() if items}
         if lists:
             yield lists, None
@@ -191,7 +192,7 @@ class _ChoiceState:
         for name in [name for name, value in fresh.items() if isinstance(value, list)]:
             items = fresh.pop(name)
             items = annotations_of(items) if name == "annotations" else items
-            self._lists.setdefault(name, []).extend(items)
+            self._lists.setdefault(name, Pieces()).extend(items)
 
     def _fragment(self, call: JSON) -> JSON:
         """One fragment of a tool call, under a dense index; names only in the first."""

@@ -12,6 +12,7 @@ that was begun belong to somebody else.
 
 from __future__ import annotations
 
+from transforms.assembly import Pieces
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
@@ -42,7 +43,7 @@ class TurnStream:
         self._raw = _Growing()
         self._thought = _Growing()
         self._summary = _Summary()
-        self._said: list[str] = []
+        self._said: Pieces[str] = Pieces()
         self._calls: list[JSON] = []
         self._found: list[JSON] = []
 
@@ -189,7 +190,7 @@ class _Growing:
     """A text that comes in pieces, or, from some models, whole again with each piece."""
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []
+        self._pieces: Pieces[str] = Pieces()
         self._length = 0
         self._is_repeated = False
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from transforms.assembly import Pieces
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
@@ -168,7 +169,7 @@ class ResponseStream:
         is_first = not part.pieces
         if piece:
             part.pieces.append(piece)
-        part.logprobs += logprobs or []
+        part.logprobs.extend(logprobs or [])
         if not piece and not logprobs:
             return
         if slot in (_THOUGHT, _SUMMARY):
@@ -259,8 +260,8 @@ class _Part:
     __slots__ = ("annotations", "logprobs", "pieces")
 
     def __init__(self) -> None:
-        self.pieces: list[str] = []
-        self.logprobs: list[JSON] = []
+        self.pieces: Pieces[str] = Pieces()
+        self.logprobs: Pieces[JSON] = Pieces()
         self.annotations: list[Any] = []
 
 
@@ -273,7 +274,7 @@ class _Item:
         self.kind = text(opening.get("type"))
         self.opening = opening
         self.call = -1
-        self.pieces: list[str] = []
+        self.pieces: Pieces[str] = Pieces()
         self.voice: _Slot | None = None
         self.whole: JSON | None = None
         self._parts: dict[tuple[_Slot, int], _Part] = {}
@@ -381,11 +382,11 @@ _STEPS: dict[str, _Step] = {
 """Kind of event -> what it does; any other passes without a trace."""
 
 
-def _rest(pieces: list[str], whole: str) -> str:
+def _rest(pieces: Pieces[str], whole: str) -> str:
     """What of a whole has not been passed on; nothing where the two differ, for what is out
     cannot be taken back."""
     told = "".join(pieces)
-    return whole[len(told) :] if whole.startswith(told) else ""
+    return whole[len(told) :] if whole.startswith(told) and not pieces.is_cut else ""
 
 
 def _index(body: JSON, name: str) -> int:
