@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import shutil
 import sqlite3
 import statistics
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -87,7 +90,27 @@ def full_disk(proxy: Proxy) -> Iterator[None]:
     resource.prlimit(proxy.process.pid, resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("trouble", [locked, full_disk])
+@contextlib.contextmanager
+def read_only(proxy: Proxy) -> Iterator[None]:
+    """Not even root, with the files open, can write to the database; the folder stays as it is."""
+    files = [proxy.database, proxy.database.with_name("chats.db-wal")]
+    if not set_immutable(files, "+i"):
+        pytest.skip("nothing is read-only for root here: chattr +i needs a file system that has it")
+    try:
+        yield
+    finally:
+        assert set_immutable(files, "-i")
+
+
+def set_immutable(files: list[Path], how: str) -> bool:
+    """Whether the files can be written to by nobody, or by all again."""
+    program = shutil.which("chattr")
+    if program is None:
+        return False
+    return subprocess.run([program, how, *files], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("trouble", [locked, full_disk, read_only])
 def test_calls_go_on_and_the_record_catches_up(proxy, trouble):
     before = statistics.median(call(proxy, "before"))
     with trouble(proxy):
@@ -145,3 +168,18 @@ def test_a_spoilt_file_ends_the_start_and_says_why(start_proxy, tmp_path):
     assert proxy.process.wait(20) == 1
     assert "chat_db" in proxy.log
     assert "file is not a database" in proxy.log
+
+
+def test_a_read_only_file_ends_the_start_and_says_why(start_proxy, tmp_path):
+    path = tmp_path / "kept.db"
+    sqlite3.connect(path).close()
+    path.touch()
+    if not set_immutable([path], "+i"):
+        pytest.skip("nothing is read-only for root here: chattr +i needs a file system that has it")
+    try:
+        proxy = start_proxy(options={"chat_db": f"sqlite:///{path}"})
+        assert proxy.process.wait(20) == 1
+    finally:
+        assert set_immutable([path], "-i")
+    assert "chat_db" in proxy.log
+    assert "not permitted" in proxy.log
