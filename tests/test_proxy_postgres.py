@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.answers import CLAUDE, body
-from tests.clients import ask, post
+from tests.clients import NOWHERE, ask, http, post
 from tests.proxy import START_SECONDS
 from tests.test_proxy_memory import ENVIRONMENT, THINKING, TOOL_USE, _first_turn, _second_turn
 from tests.upstream import Upstream, json_reply
@@ -17,6 +17,7 @@ from tests.upstream import Upstream, json_reply
 INSTANCES = 4
 CONVERSATIONS = 6
 TURNS = 4
+CUTS = 8
 
 
 @pytest.fixture
@@ -155,3 +156,60 @@ def test_nothing_is_lost_while_the_server_is_away(open_proxies, upstream, query,
     _until(_finished(query, 10), "everything is recorded")
     assert {row["request_id"] for row in query("SELECT request_id FROM exchanges")} == set(asked)
     assert all("The database is back" in proxy.log for proxy in proxies)
+
+
+class Caller:
+    """Asks one thing after the other, until it is told to stop."""
+
+    def __init__(self, proxy):
+        self.asked = []
+        self._proxy = proxy
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopping.set()
+        self._thread.join()
+
+    def _ask(self):
+        with http(self._proxy) as client:
+            while not self._stopping.is_set():
+                asking = ask("claude-sonnet-4-5", f"question {len(self.asked)}")
+                answer = client.post(f"{NOWHERE}/v1/chat/completions", json=asking)
+                self.asked.append(answer.headers["x-chat-request-id"])
+                assert answer.status_code == 200
+
+
+BLOCKED = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+    "AND wait_event_type = 'Lock' AND query NOT LIKE %s"
+)
+"""Connections that stand still in the middle of a transaction, our own aside."""
+
+
+def _cut_in_a_transaction(psycopg, query, url):
+    """Cuts the writer's connection when it has written a part of what it was to write."""
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE responses IN EXCLUSIVE MODE")
+        _until(lambda: query(BLOCKED, "LOCK%"), "the writer is in a transaction")
+        for row in query(BLOCKED, "LOCK%"):
+            query("SELECT pg_terminate_backend(%s)", row["pid"])
+        other.rollback()
+
+
+def test_connections_cut_in_a_transaction_lose_nothing(open_proxies, upstream, query, postgres_url):
+    psycopg = pytest.importorskip("psycopg")
+    (proxy,) = open_proxies(1)
+    upstream.reply(json_reply(body(CLAUDE)))
+    with Caller(proxy) as caller:
+        for _ in range(CUTS):
+            _cut_in_a_transaction(psycopg, query, postgres_url)
+    _until(_finished(query, len(caller.asked)), "everything is recorded")
+    rows = query("SELECT request_id FROM exchanges ORDER BY id")
+    assert [row["request_id"] for row in rows] == caller.asked
+    assert "The database cannot be written" in proxy.log
+    assert "refused" not in proxy.log
