@@ -13,6 +13,7 @@ from typing import cast
 from peewee import Database
 
 from models import execute
+from recording import refusals
 from recording.copying import copy_record
 from recording.database import FILE_MODE, RecordDatabase
 from recording.retention import Retention, measured_bytes
@@ -117,7 +118,10 @@ def check(url: str) -> int:
         print(fault)
     waiting = waiting_rows(store.spill_path)
     if waiting:
-        print(f"{waiting} rows wait in {store.spill_path}; a proxy writes them when it starts")
+        print(f"{waiting} rows wait in {store.spill_path}; a proxy writes them when it can")
+    refused = refusals.count(store.refused_path)
+    if refused:
+        print(f"{refused} records were refused; remove {store.refused_path} once you know why")
     sessions, requests = _counts(store.database)
     unanswered = _number(
         store.database,
@@ -126,8 +130,9 @@ def check(url: str) -> int:
     )
     print(f"{sessions} sessions with {requests} requests, {unanswered} of them without an end")
     store.close()
-    print("not in order" if faults or waiting else "in order")
-    return 1 if faults or waiting else 0
+    in_order = not (faults or waiting or refused)
+    print("in order" if in_order else "not in order")
+    return 0 if in_order else 1
 
 
 def backup(url: str, file: Path) -> int:

@@ -81,6 +81,11 @@ class RecordDatabase:
             return self.path.with_name(self.path.name + ".spill")
         return Path(f"{Path(str(self.database.database)).name}.spill")
 
+    @property
+    def refused_path(self) -> Path:
+        """Where the records that the database refused are listed."""
+        return self.spill_path.with_suffix(".refused")
+
     def open(self) -> None:
         """Creates the file for nobody else to read, connects, and migrates.
 

@@ -29,6 +29,7 @@ from peewee import (
 )
 
 from models import NewerDatabaseError
+from recording import refusals
 from recording.clues import request_clues
 from recording.database import RecordDatabase, writing
 from recording.faults import log_fault
@@ -292,10 +293,11 @@ class Writer:
                 if refused:
                     self._refusal_log.warning(
                         "The database refused the %s of %s: %s",
-                        "request" if isinstance(row, RequestRow) else "answer",
+                        refusals.kind(row),
                         row.request_id,
                         type(refused).__name__,
                     )
+                    refusals.note(self._store.refused_path, row, refused)
 
     def _refusal(self, row: Row) -> Exception | None:
         """Why the database refused a row; None once it is written."""

@@ -14,6 +14,7 @@ import pytest
 
 from recording.commands import waiting_rows
 from recording.database import RecordDatabase
+from recording.refusals import note
 from recording.retention import DAY_MS
 from recording.rows import write_row
 from tests.proxy import ROOT
@@ -171,6 +172,17 @@ def test_check_counts_the_rows_that_wait_and_the_requests_without_an_end(url, pa
     assert done.returncode == 1
     assert "3 rows wait" in done.stdout
     assert "2 of them without an end" in done.stdout
+
+
+def test_check_counts_the_records_that_the_database_refused(url, path):
+    list_of_them = path.with_name("chats.db.refused")
+    for name in ("one", "two"):
+        note(list_of_them, request_row(name), ValueError(name))
+    done = run("check", "--db", url)
+    assert done.returncode == 1
+    assert "2 records were refused" in done.stdout
+    list_of_them.unlink()
+    assert run("check", "--db", url).returncode == 0
 
 
 def test_no_spill_file_means_that_nothing_waits(tmp_path):

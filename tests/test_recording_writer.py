@@ -139,6 +139,10 @@ def test_a_bad_row_fails_alone_and_is_logged_without_its_text(path, caplog):
     assert rows(path, "SELECT COUNT(*) AS sessions FROM sessions") == [{"sessions": 2}]
     assert "refused the request of bad: IntegrityError" in caplog.text
     assert "private" not in caplog.text
+    [told] = path.with_name(f"{path.name}.refused").read_text().splitlines()
+    listed = json.loads(told)
+    assert listed.pop("at") > 0
+    assert listed == {"what": "request", "request_id": "bad", "why": "IntegrityError"}
 
 
 def test_a_locked_database_holds_nobody_up_and_gets_everything_in_order(path):
