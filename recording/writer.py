@@ -59,6 +59,12 @@ INDEX_S = 0.015
 INDEX_EVERY_S = 1.0
 """How long indexing what was said may take at once; and how rarely, while rows keep coming."""
 
+PATIENCE_S = 10.0
+"""How long `start` waits for a server that is being restarted."""
+
+_COMING_BACK = ("refused", "starting up", "shutting down")
+"""What is said of such a server, by the system or by itself."""
+
 LAST_TRY_S = 5.0
 """How long `stop` goes on writing what waits in the spill file."""
 
@@ -126,13 +132,14 @@ class Writer:
 
         Raises:
             NewerDatabaseError: a newer version wrote the database.
-            peewee.DatabaseError: it cannot be opened; being locked is no reason.
+            peewee.DatabaseError: it cannot be opened; being locked is no reason, and a server that
+                is away is waited for.
             OSError: a file cannot be created.
         """
         self._loop = loop
         self._started_ms = time.time_ns() // 1_000_000
         try:
-            self._store.open()
+            self._open()
         except OperationalError as exc:
             if "locked" not in str(exc):
                 raise
@@ -143,6 +150,24 @@ class Writer:
         self._in_trouble = self._in_trouble or len(self._spill) > 0
         self._calls.put(None)
         self._thread.start()
+
+    def _open(self) -> None:
+        """Opens the database, once a server that is being restarted is there."""
+        give_up_at = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                self._store.open()
+            except OperationalError as exc:
+                if not self._comes_back(exc) or time.monotonic() >= give_up_at:
+                    raise
+                self._trouble_log.warning("Waiting for the database: %s", exc)
+                time.sleep(RETRY_S)
+            else:
+                self._trouble_log.over("The database is there.")
+                return
+
+    def _comes_back(self, exc: OperationalError) -> bool:
+        return not self._store.is_sqlite and any(word in str(exc) for word in _COMING_BACK)
 
     def put(self, entry: Entry) -> None:
         """Queues a row; never waits. Belongs to the loop's thread.

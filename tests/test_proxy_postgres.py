@@ -10,7 +10,7 @@ import pytest
 
 from tests.answers import CLAUDE, body
 from tests.clients import NOWHERE, ask, http, post
-from tests.proxy import START_SECONDS
+from tests.proxy import START_SECONDS, free_port
 from tests.test_proxy_memory import ENVIRONMENT, THINKING, TOOL_USE, _first_turn, _second_turn
 from tests.upstream import Upstream, json_reply
 
@@ -156,6 +156,33 @@ def test_nothing_is_lost_while_the_server_is_away(open_proxies, upstream, query,
     _until(_finished(query, 10), "everything is recorded")
     assert {row["request_id"] for row in query("SELECT request_id FROM exchanges")} == set(asked)
     assert all("The database is back" in proxy.log for proxy in proxies)
+
+
+def test_a_server_that_is_being_restarted_is_waited_for(
+    start_proxy, upstream, query, postgres_server, postgres_url
+):
+    upstream.reply(json_reply(body(CLAUDE)))
+    postgres_server.stop()
+    try:
+        proxy = start_proxy(
+            routes=[f"claude-*=anthropic@{upstream.url}"],
+            environment=ENVIRONMENT,
+            options={"chat_db": postgres_url},
+        )
+        _until(lambda: "Waiting for the database" in proxy.log, "the proxy waits")
+    finally:
+        postgres_server.start()
+    post(proxy.wait_until_up(), ask("claude-sonnet-4-5"))
+    _until(_finished(query, 1), "the exchange is recorded")
+
+
+def test_a_server_that_stays_away_ends_the_start_and_says_why(start_proxy):
+    pytest.importorskip("psycopg")
+    url = f"postgresql://chats@127.0.0.1:{free_port()}/chats"
+    proxy = start_proxy(options={"chat_db": url})
+    assert proxy.process.wait(START_SECONDS) == 1
+    assert "Option `chat_db`" in proxy.log
+    assert "refused" in proxy.log
 
 
 class Caller:
