@@ -191,7 +191,9 @@ class RoutedCall(CallInFlight):
             return
         encoding = response.headers.get("content-encoding", "")
         try:
-            translator = Translator(self._target.provider, self._call, encoding, self._on_piece)
+            translator = Translator(
+                self._target.provider, self._call, encoding, self._on_piece, self._without_secrets
+            )
         except UnreadableEncoding as exc:
             self._failure = ErrorAnswer(
                 502, f"The provider's answer has an {exc}.", "upstream_error"

@@ -38,9 +38,16 @@ class Translator:
     """
 
     def __init__(
-        self, provider: Provider, call: Call, encoding: str, on_piece: Callable[[bytes], None]
+        self,
+        provider: Provider,
+        call: Call,
+        encoding: str,
+        on_piece: Callable[[bytes], None],
+        told_to_client: Callable[[ErrorAnswer], ErrorAnswer],
     ) -> None:
+        """`told_to_client` gives an error as the client may hear it: a provider may repeat keys."""
         self.error: ErrorAnswer | None = None
+        self._told_to_client = told_to_client
         self._on_piece = on_piece
         self._content = ContentDecoder(encoding)
         self._frames = provider.decoder()
@@ -89,8 +96,8 @@ class Translator:
 
     def fail(self, answer: ErrorAnswer) -> bytes:
         """The error event that ends the client's stream."""
-        self.error = answer
-        return encode_event(answer.body())
+        self.error = self._told_to_client(answer)
+        return encode_event(self.error.body())
 
     def _translate(self, piece: bytes) -> bytes:
         if not piece:

@@ -21,7 +21,7 @@ PIECES: list[bytes] = []
 def translator(**parameters) -> Translator:
     """A translator of Anthropic's stream."""
     call = Call(ask("gpt", stream=True, **parameters), "claude", "chatcmpl-1", 1)
-    return Translator(PROVIDERS["anthropic"], call, "", PIECES.append)
+    return Translator(PROVIDERS["anthropic"], call, "", PIECES.append, lambda answer: answer)
 
 
 def run(stream, pieces: list[bytes]) -> bytes:

@@ -187,6 +187,21 @@ def test_an_error_in_mid_stream_is_one_error_event(proxy, upstream):
     assert json.loads(row["openai_response"])["choices"][0]["message"]["content"] == "Hel"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_key_that_a_provider_repeats_does_not_reach_the_client(start_proxy, upstream, stream):
+    key = "environment-key-of-the-proxy"
+    proxy = start_proxy(
+        routes=[f"claude-x=anthropic@{upstream.url}"], environment={"ANTHROPIC_API_KEY": key}
+    ).wait_until_up()
+    told = {"type": "authentication_error", "message": f"invalid key {key}"}
+    error = body({"type": "error", "error": told})
+    streamed = [*claude_events(["Hel"], end=False), b"event: error\ndata: " + error + b"\n\n"]
+    upstream.reply(stream_reply(streamed) if stream else json_reply(error, status=401))
+    answer = post(proxy, ask("claude-x", stream=stream))
+    heard = [*events(answer.content)][-1] if stream else answer.json()
+    assert heard["error"]["message"] == "invalid key [redacted]"
+
+
 @pytest.mark.parametrize("end", ["clean", "cut", "reset"])
 def test_a_stream_that_stops_early_ends_in_an_error_and_is_kept(proxy, upstream, end):
     upstream.reply(stream_reply(claude_events(["Hel"], end=False), end=end))
