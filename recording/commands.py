@@ -15,7 +15,7 @@ from peewee import Database
 from models import execute
 from recording import refusals
 from recording.copying import copy_record
-from recording.database import FILE_MODE, RecordDatabase
+from recording.database import FILE_MODE, RecordDatabase, give_back
 from recording.retention import Retention, measured_bytes
 
 _PATIENCE_MS = 10_000
@@ -207,7 +207,7 @@ def _vacuum_sqlite(store: RecordDatabase, *, full: bool) -> None:
         progress = Progress()
         while free := _number(database, "PRAGMA freelist_count"):
             progress.tell(f"{free} pages left")
-            execute(database, f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+            give_back(database, _VACUUM_PAGES)
             time.sleep(_PAUSE_S)
         progress.done()
     execute(database, "PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

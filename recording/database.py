@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 from peewee import (
     Database,
@@ -176,6 +177,20 @@ def writing(database: Database) -> Iterator[None]:
         if isinstance(database, PostgresqlDatabase):
             execute(database, "SELECT pg_advisory_xact_lock(?)", (_WRITING,))
         yield
+
+
+def give_back(database: Database, pages: int) -> None:
+    """Gives free pages of SQLite's file back to the file system, so many at most.
+
+    Raises:
+        peewee.DatabaseError: the database cannot be written.
+    """
+    connect = cast("Callable[[], sqlite3.Connection]", database.connection)
+    try:
+        # Each page is a step of the statement; `execute` takes only the first on Python 3.11.
+        connect().executescript(f"PRAGMA incremental_vacuum({pages})")
+    except sqlite3.Error as exc:
+        raise OperationalError(str(exc)) from exc
 
 
 def _parse(url: str, busy_ms: int) -> tuple[Database, Path | None]:

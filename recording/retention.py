@@ -8,7 +8,7 @@ from collections.abc import Callable
 from peewee import Database, SqliteDatabase
 
 from models import execute
-from recording.database import writing
+from recording.database import give_back, writing
 from recording.parts import PartStore
 from recording.search import unsay
 from recording.sweeping import sweep
@@ -171,8 +171,7 @@ def _give_back(database: Database) -> bool:
         database, "PRAGMA freelist_count"
     ):
         return False
-    # Each page is a step of the statement: Python 3.11 takes the first alone.
-    database.connection().executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
+    give_back(database, _VACUUM_PAGES)
     _checkpoint(database)
     return True
 

@@ -7,10 +7,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from peewee import PostgresqlDatabase
+from peewee import OperationalError, PostgresqlDatabase
 
 from recording import database as database_module
-from recording.database import RecordDatabase
+from recording.database import RecordDatabase, give_back
 
 
 def _mode(path: Path) -> int:
@@ -106,4 +106,27 @@ def test_a_lock_is_not_waited_for_longer_than_a_call_may_wait(opened):
     with pytest.raises(Exception, match="locked"):
         opened.database.begin("IMMEDIATE")
     assert database_module.BUSY_MS < 25
+    other.close()
+
+
+def _free_pages(database):
+    return database.execute_sql("PRAGMA freelist_count").fetchone()[0]
+
+
+def test_free_pages_are_given_back_as_many_as_asked_for(opened):
+    database = opened.database
+    database.execute_sql("CREATE TABLE large AS SELECT zeroblob(500000) AS body")
+    database.execute_sql("DROP TABLE large")
+    free = _free_pages(database)
+    give_back(database, 50)
+    assert (free > 100, _free_pages(database)) == (True, free - 50)
+
+
+def test_free_pages_of_a_locked_database_are_an_error_as_any_other(opened):
+    opened.database.execute_sql("CREATE TABLE large AS SELECT zeroblob(500000) AS body")
+    opened.database.execute_sql("DROP TABLE large")
+    other = sqlite3.connect(opened.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OperationalError, match="locked"):
+        give_back(opened.database, 50)
     other.close()
