@@ -48,11 +48,14 @@ class Sizes:
 class Agent:
     """Makes up a conversation; the same with each run."""
 
-    def __init__(self) -> None:
+    def __init__(self, conversation: int = 0) -> None:
+        """Conversations of other numbers share tools and system prompt with the first."""
         self._random = random.Random(20)
         self._tools = [self._tool(number) for number in range(TOOLS)]
         system = {"role": "system", "content": self._text(SYSTEM_BYTES)}
         self.messages: list[JSON] = [system]
+        if conversation:
+            self._random.seed(conversation)
 
     def request(self) -> JSON:
         """The next call."""
@@ -109,13 +112,7 @@ async def measure(folder: Path, turns: int, provider: str) -> Sizes:
     before = [b"", b""]
     whole = said = said_once = 0
     for turn, message in enumerate(agent.turns(turns)):
-        record = _record(agent.request(), provider)
-        bodies = [record.openai_request, record.provider_request]
-        answers = [_openai_answer(turn, message), _anthropic_answer(turn, message)]
-        tracker = await recorder.log_request(record)
-        recorder.log_response(
-            tracker, openai_response=answers[0], provider_response=answers[1], status_code=200
-        )
+        bodies, answers = await record_call(recorder, agent.request(), turn, message, provider)
         while recorder.waiting:
             await asyncio.sleep(0.001)
         new = [_new(body, earlier) for body, earlier in zip(bodies, before, strict=True)]
@@ -130,6 +127,19 @@ async def measure(folder: Path, turns: int, provider: str) -> Sizes:
     recorder.stop()
     sizes.database[-1] = _used(path)
     return sizes
+
+
+async def record_call(
+    recorder: Recorder, request: JSON, turn: int, message: JSON, provider: str
+) -> tuple[list[bytes], list[bytes]]:
+    """Records a call with its answer; the bodies of both, OpenAI's first."""
+    record = _record(request, provider)
+    answers = [_openai_answer(turn, message), _anthropic_answer(turn, message)]
+    tracker = await recorder.log_request(record)
+    recorder.log_response(
+        tracker, openai_response=answers[0], provider_response=answers[1], status_code=200
+    )
+    return [record.openai_request, record.provider_request], answers
 
 
 def _record(request: JSON, provider: str) -> RequestRecord:
