@@ -614,6 +614,17 @@ def m005_new_words(database: Database) -> None:
             execute(database, statement.format(";"))
 
 
+def m006_small_merges(database: Database) -> None:
+    """What is put into SQLite's index, or taken out, merges less of what is there at once.
+
+    By itself it merges whole levels in the midst of a small change, which then takes several
+    times as long as a call may wait.
+    """
+    if not isinstance(database, PostgresqlDatabase):
+        for setting, value in (("automerge", 16), ("crisismerge", 64)):
+            execute(database, "INSERT INTO said (said, rank) VALUES (?, ?)", (setting, value))
+
+
 def _execute_all(database: Database, script: str, **others: str) -> None:
     postgres = isinstance(database, PostgresqlDatabase)
     names = {
@@ -632,7 +643,7 @@ def _execute_all(database: Database, script: str, **others: str) -> None:
 
 
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
-    *(m001_initial, m002_states, m003_parts, m004_clues, m005_new_words),
+    *(m001_initial, m002_states, m003_parts, m004_clues, m005_new_words, m006_small_merges),
 )
 """In order; each is applied once and recorded by its name. Names never change."""
 

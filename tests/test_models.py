@@ -56,6 +56,7 @@ def test_an_empty_database_gets_every_table_of_the_models(database):
         "m003_parts",
         "m004_clues",
         "m005_new_words",
+        "m006_small_merges",
     ]
     inner = ("sqlite", "said_")
     assert {name for name in database.get_tables() if not name.startswith(inner)} == {
@@ -83,7 +84,9 @@ def test_the_first_schema_gets_the_states_and_keeps_what_it_holds(database, monk
         earlier.setattr(models, "MIGRATIONS", (models.m001_initial,))
         migrate(database)
     before = _one_exchange().__data__
-    assert migrate(database) == ["m002_states", "m003_parts", "m004_clues", "m005_new_words"]
+    assert migrate(database) == [
+        *("m002_states", "m003_parts", "m004_clues", "m005_new_words", "m006_small_merges")
+    ]
     assert Exchange.get().__data__ == before
     state = State.create(request_id=1, choice=0, state="{}")
     StateKey.create(provider="anthropic", key="call:1", state_id=state)
@@ -96,11 +99,21 @@ def test_bodies_of_an_earlier_schema_stay_and_are_read_as_before(database, monke
         before.setattr(models, "MIGRATIONS", models.MIGRATIONS[:earlier])
         migrate(database)
     exchange = _one_exchange().__data__
-    assert migrate(database)[-1] == "m005_new_words"
+    assert migrate(database)[-1] == "m006_small_merges"
     assert Exchange.get().__data__ == exchange
     assert (Request.get().openai_request, Response.get().openai_response) == (
         ('{"q": 1}', '{"o": 1}')
     )
+
+
+@pytest.mark.parametrize("earlier", [0, 5], ids=["new", "m005"])
+def test_the_index_merges_little_at_once(database, monkeypatch, earlier):
+    with monkeypatch.context() as before:
+        before.setattr(models, "MIGRATIONS", models.MIGRATIONS[:earlier] or models.MIGRATIONS)
+        migrate(database)
+    migrate(database)
+    told = dict(database.execute_sql("SELECT k, v FROM said_config").fetchall())
+    assert (told["automerge"], told["crisismerge"]) == (16, 64)
 
 
 def test_a_newer_database_is_refused_and_left_as_it_is(database):
