@@ -25,8 +25,9 @@ from recording import Recorder
 from recording.commands import Progress
 from recording.database import RecordDatabase
 from recording.parts import PartStore
-from recording.retention import DAY_MS, Retention, measured_bytes
+from recording.retention import DAY_MS, Retention
 from recording.search import index
+from recording.weighing import measured_bytes
 
 EXCHANGES = 20_000
 CALLS = 100

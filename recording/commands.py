@@ -16,7 +16,8 @@ from models import execute
 from recording import refusals
 from recording.copying import copy_record
 from recording.database import FILE_MODE, RecordDatabase, give_back
-from recording.retention import Retention, measured_bytes
+from recording.retention import Retention
+from recording.weighing import measured_bytes
 
 _PATIENCE_MS = 10_000
 """For a lock of the proxy's, which never keeps it for long."""
@@ -77,13 +78,15 @@ def prune(url: str, *, days: int, megabytes: int) -> int:
     store = open_existing(url)
     database = store.database
     before = _counts(database)
-    kept = Retention(keep_days=days, keep_mb=megabytes, step_ms=_STEP_MS, measure=measured_bytes)
+    kept = Retention(keep_days=days, keep_mb=megabytes, step_ms=_STEP_MS)
     progress = Progress()
     while True:
         started = time.monotonic()
-        if not kept.step(database, idle=True):
+        more = kept.step(database, idle=True)
+        if not more and not kept.waits:
             break
-        progress.tell(f"{_number(database, 'SELECT COUNT(*) FROM requests')} requests left")
+        left = f"{_number(database, 'SELECT COUNT(*) FROM requests')} requests left"
+        progress.tell(f"{left}; a proxy is removing some, too" if kept.waits else left)
         # The proxy's writer gets at least as much time.
         time.sleep(max(time.monotonic() - started, _PAUSE_S))
     progress.done()

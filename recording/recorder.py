@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections.abc import Sequence
 
@@ -18,8 +17,6 @@ from recording.state_reader import StateReader
 from recording.tracker import PersistenceTracker, RequestRecord
 from recording.writer import Entry, Writer
 from transforms.contract import JSON
-
-_logger = logging.getLogger(__name__)
 
 STORES = ("full", "metadata", "off")
 LONGEST_WAIT_S = 0.025
@@ -53,8 +50,6 @@ class Recorder:
         redactor = Redactor(redact)
         self._builder = RowBuilder(redactor, full=self._full, lifetime_ms=retention.lifetime_ms)
         database = RecordDatabase(url)
-        if keep_mb and not database.is_sqlite:
-            _logger.warning("A limit in megabytes works with SQLite alone; it is not applied here.")
         self._writer = Writer(database, retention)
         readable = self._full and not database.is_in_memory
         self._memory = Memory(redactor, StateReader(RecordDatabase(url)) if readable else None)

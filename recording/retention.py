@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from peewee import Database, SqliteDatabase
 
@@ -12,6 +11,7 @@ from recording.database import give_back, writing
 from recording.parts import PartStore
 from recording.search import unsay
 from recording.sweeping import sweep
+from recording.weighing import Scales, scales_for
 
 DAY_MS = 86_400_000
 CHECK_EVERY_S = 60.0
@@ -25,9 +25,6 @@ _STEP_MS = 20
 
 _SWEEP_S = 0.015
 _MOST_REQUESTS = 32
-_ROW_BYTES = 28
-"""PostgreSQL's own, beside the columns."""
-
 _VACUUM_PAGES = 64
 _IN_FLIGHT_MS = 3_600_000
 
@@ -51,10 +48,11 @@ class Retention:
         keep_days: int = 0,
         keep_mb: int = 0,
         step_ms: int | None = None,
-        measure: Callable[[Database], int] | None = None,
     ) -> None:
-        """0 means no limit. `measure` tells the bytes that the record takes."""
-        self._measure = measure or used_bytes
+        """0 means no limit."""
+        self.waits = False
+        """Whether another instance is at it; what is left is told by a later step."""
+        self._scales: Scales | None = None
         self._step_ms = step_ms
         self._keep_ms = keep_days * DAY_MS
         self._keep_bytes = keep_mb * 1_000_000
@@ -87,16 +85,26 @@ class Retention:
         now = time.monotonic()
         if now < self._next_step and not (idle and self._more):
             return False
-        self._more = _sweep(database, parts) or (
-            self._has_limit() and (self._forget(database) or _give_back(database))
-        )
-        self._next_step = now + (BUSY_EVERY_S if self._more else CHECK_EVERY_S)
+        self._scales = scales = self._scales or scales_for(database)
+        self.waits = not scales.claim(database)
+        self._more = not self.waits and self._remove(database, parts, scales)
+        if not self.waits and not self._more:
+            scales.release(database)
+        self._next_step = now + (BUSY_EVERY_S if self._more or self.waits else CHECK_EVERY_S)
         return self._more
 
     def _has_limit(self) -> bool:
         return bool(self._keep_ms or self._keep_bytes)
 
-    def _forget(self, database: Database) -> bool:
+    def _remove(self, database: Database, parts: PartStore | None, scales: Scales) -> bool:
+        """Whether there may be more to do."""
+        if _sweep(database, parts, scales):
+            return True
+        if self._keep_bytes and scales.weigh(database):
+            return True
+        return self._has_limit() and (self._forget(database, scales) or _give_back(database))
+
+    def _forget(self, database: Database, scales: Scales) -> bool:
         """Whether something was removed."""
         now_ms = time.time_ns() // 1_000_000
         oldest = execute(database, _OLDEST, (now_ms - _IN_FLIGHT_MS,) * 3).fetchone()
@@ -104,12 +112,12 @@ class Retention:
             return False
         session_id, last_accessed = oldest
         too_old = bool(self._keep_ms) and last_accessed < now_ms - self._keep_ms
-        too_much = bool(self._keep_bytes) and self._measure(database) > self._keep_bytes
+        too_much = bool(self._keep_bytes) and (scales.total(database) or 0) > self._keep_bytes
         if not too_old and not too_much:
             return False
         started = time.monotonic()
         with writing(database):
-            _remove_requests(database, session_id, self._requests)
+            scales.take_off(_remove_requests(database, session_id, self._requests, scales))
         _checkpoint(database)
         self._adapt((time.monotonic() - started) * 1000)
         return True
@@ -122,45 +130,28 @@ class Retention:
             self._requests = min(self._requests * 2, _MOST_REQUESTS)
 
 
-def _sweep(database: Database, parts: PartStore | None) -> bool:
+def _sweep(database: Database, parts: PartStore | None, scales: Scales) -> bool:
     """Whether there was something to look at."""
     swept = sweep(database, _SWEEP_S)
+    scales.take_off(swept.weight)
     if parts is not None:
         parts.removed(swept.nodes, swept.parts)
     return swept.looked_at > 0 or unsay(database, _SWEEP_S)
 
 
-def used_bytes(database: Database) -> int:
-    """What the record takes, without pages that are free again; 0 where it cannot be told."""
-    if not isinstance(database, SqliteDatabase):
-        # PostgreSQL's files stay as large as they were until somebody vacuums them in full: by
-        # their size everything would be removed.
-        return 0
-    pages = _number(database, "PRAGMA page_count") - _number(database, "PRAGMA freelist_count")
-    return pages * _number(database, "PRAGMA page_size")
+def _remove_requests(database: Database, session_id: str, limit: int, scales: Scales) -> int:
+    """Removes a session's first requests with their answers; after the last one the session.
 
-
-def measured_bytes(database: Database) -> int:
-    """What the rows take; on PostgreSQL by reading all of them, too slow for between two rows."""
-    if isinstance(database, SqliteDatabase):
-        return used_bytes(database)
-    total = 0
-    for table in database.get_tables():
-        sizes = " + ".join(
-            f"COALESCE(pg_column_size({column.name}), 0)" for column in database.get_columns(table)
-        )
-        total += _number(database, f"SELECT COALESCE(SUM({_ROW_BYTES} + {sizes}), 0) FROM {table}")
-    return total
-
-
-def _remove_requests(database: Database, session_id: str, limit: int) -> None:
-    """Removes a session's first requests with their answers; after the last one the session."""
+    Gives the bytes that went with them.
+    """
     first = "SELECT id FROM requests WHERE session_id = ? ORDER BY id LIMIT ?"
+    weight = scales.hanging(database, first, (session_id, limit))
     removed = execute(
         database, f"DELETE FROM requests WHERE id IN ({first})", (session_id, limit)
     ).rowcount
     if removed < limit:
         execute(database, "DELETE FROM sessions WHERE id = ?", (session_id,))
+    return weight
 
 
 def _give_back(database: Database) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from peewee import Database, IntegrityError
+from peewee import Database, IntegrityError, PostgresqlDatabase
 
 from models import execute
 from recording.database import writing
@@ -28,6 +28,12 @@ _DELETE_PART = (
     "DELETE FROM parts WHERE id = ? AND id <> 0 "
     "AND NOT EXISTS (SELECT 1 FROM chains n WHERE n.part_id = parts.id)"
 )
+# Only PostgreSQL is asked, whose size is the sum of its rows: with a part goes a node, and what
+# the index holds of it.
+_DELETE_PART_WEIGHED = _DELETE_PART + (
+    " RETURNING 88 + pg_column_size(digest) + pg_column_size(body) + COALESCE("
+    "(SELECT 36 + pg_column_size(words) FROM said WHERE said.id = parts.id), 0)"
+)
 _LOOSEN = "INSERT INTO loose (node_id) VALUES (?) ON CONFLICT DO NOTHING"
 _SETTLE = "DELETE FROM loose WHERE node_id = ?"
 
@@ -39,6 +45,8 @@ class Swept:
     looked_at: int = 0
     nodes: list[int] = field(default_factory=list)
     parts: list[int] = field(default_factory=list)
+    weight: int = 0
+    """Bytes of the parts, as PostgreSQL keeps them; SQLite tells by its pages."""
 
 
 def sweep(database: Database, limit_s: float) -> Swept:
@@ -74,9 +82,20 @@ def _remove_back(database: Database, node: int, give_up_at: float, swept: Swept)
         parent, part = needless
         execute(database, _DELETE_NODE, (node,))
         swept.nodes.append(node)
-        if execute(database, _DELETE_PART, (part,)).rowcount:
-            swept.parts.append(part)
+        _remove_part(database, part, swept)
         node = parent
         if time.monotonic() >= give_up_at:
             execute(database, _LOOSEN, (node,))
             return
+
+
+def _remove_part(database: Database, part: int, swept: Swept) -> None:
+    """Removes a part, unless another node needs it."""
+    if isinstance(database, PostgresqlDatabase):
+        weighed = execute(database, _DELETE_PART_WEIGHED, (part,)).fetchall()
+        swept.weight += sum(weight for (weight,) in weighed)
+        removed = len(weighed)
+    else:
+        removed = execute(database, _DELETE_PART, (part,)).rowcount
+    if removed:
+        swept.parts.append(part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 import time
 
@@ -24,12 +25,12 @@ CUTS = 8
 def open_proxies(start_proxy, upstream, postgres_url):
     """Starts proxies that share one PostgreSQL database."""
 
-    def start(count, provider=upstream):
+    def start(count, provider=upstream, **options):
         proxies = [
             start_proxy(
                 routes=[f"claude-*=anthropic@{provider.url}"],
                 environment=ENVIRONMENT,
-                options={"chat_db": postgres_url},
+                options={"chat_db": postgres_url, **options},
             )
             for _ in range(count)
         ]
@@ -242,3 +243,29 @@ def test_connections_cut_in_a_transaction_lose_nothing(open_proxies, upstream, q
     assert [row["request_id"] for row in rows] == caller.asked
     assert "The database cannot be written" in proxy.log
     assert "refused" not in proxy.log
+
+
+def test_the_oldest_sessions_go_until_the_rows_fit(open_proxies, upstream, query):
+    upstream.reply(json_reply(body(CLAUDE)))
+    first, second = open_proxies(2)
+    for number in range(20):
+        # Nothing of it compresses to less than half.
+        asked = ask(
+            "claude-sonnet-4-5", f"{number} {random.Random(number).randbytes(50_000).hex()}"
+        )
+        assert post((first, second)[number % 2], asked).status_code == 200
+    _until(_finished(query, 20), "everything is recorded")
+    every = [row["id"] for row in query("SELECT id FROM sessions ORDER BY last_accessed")]
+    limit = {"chat_keep_mb": "1"}
+    open_proxies(2, **limit)
+    _until(lambda: _rows_take(query) <= 1_000_000, "the rows fit")
+    left = [row["id"] for row in query("SELECT id FROM sessions ORDER BY last_accessed")]
+    assert 8 <= len(left) < 20
+    assert left == every[-len(left) :]
+
+
+def _rows_take(query):
+    parts = "SELECT SUM(pg_column_size(body)) FROM parts"
+    index = "SELECT SUM(pg_column_size(words)) FROM said"
+    (row,) = query(f"SELECT COALESCE(({parts}), 0) + COALESCE(({index}), 0) AS bytes")
+    return row["bytes"]

@@ -216,9 +216,3 @@ def test_a_request_nobody_can_read_is_recorded_as_far_as_readable(path, body):
     (exchange,) = recorded(path, story)
     stored = exchange["openai_response"]
     assert (json.loads(stored), exchange["model"]) == ('\x00{"model": \ufffd', "?\ufffd")
-
-
-def test_a_size_limit_that_cannot_be_kept_is_told(monkeypatch, caplog):
-    monkeypatch.setattr("recording.database.find_spec", lambda name: name)
-    Recorder("postgresql://me@localhost/chats", keep_mb=1)
-    assert "works with SQLite alone" in caplog.text

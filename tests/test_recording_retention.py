@@ -8,9 +8,10 @@ import pytest
 
 from recording import retention
 from recording.database import RecordDatabase
-from recording.retention import DAY_MS, Retention, used_bytes
+from recording.retention import DAY_MS, Retention
 from recording.rows import write_row
 from recording.search import index
+from recording.weighing import measured_bytes
 from tests.records import request_row, response_row
 
 NOW_MS = time.time_ns() // 1_000_000
@@ -74,7 +75,7 @@ def test_the_oldest_sessions_go_until_the_rest_fits(database):
         _fill(database, f"{days} days", days_ago=days, requests=5, size=100_000)
     _until_done(Retention(keep_mb=1), database)
     assert _sessions(database) == ["1 days", "2 days"][: len(_sessions(database))]
-    assert used_bytes(database) <= 1_000_000
+    assert measured_bytes(database) <= 1_000_000
 
 
 def test_space_is_given_back(database, tmp_path):
