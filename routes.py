@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from transforms import PROVIDERS
 from transforms.contract import JSON, ErrorAnswer, Provider
@@ -41,6 +41,9 @@ class Target:
     base_url: str
     key: str | None
     """Name of an environment variable, `client`, or None where no key is customary."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of the provider's own."""
 
     def filled_in(self, environment: Mapping[str, str]) -> Target:
         """The target with the base URL that its template stands for.
@@ -75,10 +78,11 @@ class Route:
     model: str | None
     base_url: str
     key: str | None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def target(self, model: str) -> Target:
         """Where a call for the client's `model` goes."""
-        return Target(self.provider, self.model or model, self.base_url, self.key)
+        return Target(self.provider, self.model or model, self.base_url, self.key, self.settings)
 
 
 def parse_route(text: str) -> Route:
@@ -95,12 +99,33 @@ def parse_route(text: str) -> Route:
     if provider is None:
         known = ", ".join(sorted(PROVIDERS))
         raise ValueError(f"`{text}` names the provider `{match['provider']}`; known are {known}")
-    base_url = match["base_url"] or provider.base_url
+    base_url, _, query = (match["base_url"] or provider.base_url).partition("?")
     if not base_url:
         raise ValueError(f"`{text}` needs a base URL: {pattern}={rest}@https://host/v1")
     if not _has_host(base_url):
         raise ValueError(f"`{text}` has a base URL without a host: `{base_url}`")
-    return Route(pattern, provider, match["model"], base_url, match["key"] or provider.key_variable)
+    return Route(
+        *(pattern, provider, match["model"], base_url),
+        key=match["key"] or provider.key_variable,
+        settings=_settings(text, provider, query),
+    )
+
+
+def _settings(text: str, provider: Provider, query: str) -> dict[str, str]:
+    """What a route sets of its provider's settings.
+
+    Raises:
+        ValueError: the provider has no such setting, or it does not take that value.
+    """
+    settings = dict(parse_qsl(query, keep_blank_values=True))
+    for name, value in settings.items():
+        if value not in provider.settings.get(name, ()):
+            accepted = [f"{each}={'|'.join(told)}" for each, told in provider.settings.items()]
+            raise ValueError(
+                f"`{text}` sets `{name}={value}` in its base URL; `{provider.name}` takes "
+                f"{' and '.join(f'`{each}`' for each in accepted) or 'no settings'} there"
+            )
+    return settings
 
 
 def _with_defaults(template: str) -> str:

@@ -27,7 +27,7 @@ from interception.streams import (
 from recording.redaction import REDACTED, secret_values
 from routes import KeyRing, Target, fill_in, origin
 from transforms.chat_request import check_request
-from transforms.contract import CHAT_LOST, JSON, Call, ErrorAnswer, ProviderRequest, Unsigned
+from transforms.contract import JSON, Call, ErrorAnswer, ProviderRequest, Unsigned
 from transforms.errors import RequestError, ResponseError, TransformError
 from transforms.json_text import dumps
 
@@ -105,26 +105,29 @@ class RoutedCall(CallInFlight):
 
     async def _in_its_chat(self, call: Call) -> Call:
         """The call as it is, but for a provider that keeps conversations itself: then it goes on
-        in its chat, or in a new one."""
+        in its chat, or in a new one, if there must be one."""
         chats = self._target.provider.chats
         if chats is None:
             return call
         key = self._keys().key_for(self._target, self._target.base_url) or ""
         call = replace(call, account=hashlib.sha256(key.encode()).hexdigest())
-        if chats.goes_on(call):
+        if chats.new is None or chats.goes_on(call):
             return call
         # No chat is made for what cannot be said in it.
         self._target.provider.build_request(call)
-        return await self._in_new_chat(call)
+        return await self._begun(call)
 
-    async def _in_new_chat(self, call: Call) -> Call:
-        provider = self._target.provider
+    async def _begun(self, call: Call) -> Call:
+        """The call as one that tells everything, in a new chat where it takes one."""
+        provider, call = self._target.provider, replace(call, begins=True)
         assert provider.chats is not None
-        status, body = await self._asked(self._ready(provider.chats.build_request(call)))
+        if provider.chats.new is None:
+            return call
+        status, body = await self._asked(self._ready(provider.chats.new.build_request(call)))
         told = readable(body)
         if not 200 <= status < 300 or not isinstance(told, dict):
             raise ResponseError.reported(provider.parse_error(status, told))
-        return replace(call, chat_id=provider.chats.parse_response(told))
+        return replace(call, chat_id=provider.chats.new.parse_response(told))
 
     async def _asked(self, ready: Ready) -> tuple[int, bytes]:
         return await ask(ready, self._user_agent, self._around.timeout_seconds)
@@ -154,6 +157,7 @@ class RoutedCall(CallInFlight):
             completion_id=f"chatcmpl-{uuid.uuid4().hex}",
             created=int(time.time()),
             base_url=self._target.base_url,
+            settings=self._target.settings,
         )
 
     def _keys(self) -> KeyRing:
@@ -248,14 +252,14 @@ class RoutedCall(CallInFlight):
             self._answer(completion, provider_answer)
 
     def _lost_its_chat(self, answer: ErrorAnswer) -> bool:
-        """Whether the provider lost the chat in which the call was to go on; one that was made
-        for this call is not made again."""
+        """Whether the provider lost the conversation in which the call was to go on; none is begun
+        a second time."""
         assert self._call is not None
         chats = self._target.provider.chats
-        return chats is not None and answer.code == CHAT_LOST and not self._call.chat_id
+        return chats is not None and chats.is_lost(answer) and chats.goes_on(self._call)
 
     async def _begin_again(self, lost: ErrorAnswer, body: bytes) -> None:
-        """Tells the whole conversation in a new chat: an exchange of its own in the record, since
+        """Tells the whole conversation anew: an exchange of its own in the record, since
         what is sent and what is answered are others.
 
         The client waits with its request unanswered, so the answer is taken whole.
@@ -269,7 +273,7 @@ class RoutedCall(CallInFlight):
         )
         self.request_id, self._tracker = str(uuid.uuid4()), None
         try:
-            self._call = await self._in_new_chat(self._call)
+            self._call = await self._begun(self._call)
             ready = await self._built(self._call)
         except TransformError as exc:
             await self.refuse(exc.answer())

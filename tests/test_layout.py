@@ -26,7 +26,9 @@ RANKS = {
 }
 """Our packages, outermost first. A module imports from its own package or from inner ones."""
 
-SHARED = {"assembly", "chat_request", "contract", "errors", "framing", "json_text", "tools"}
+SHARED = {
+    *("assembly", "chat_request", "contract", "errors", "framing", "history", "json_text", "tools")
+}
 """What the providers in `transforms/` are built on."""
 
 OUTSIDE_WORLD = {

@@ -27,6 +27,10 @@ from tests.upstream import json_reply
         ({"chat_routes": "gpt-4o"}, ["chat_routes", "gpt-4o", "PATTERN=PROVIDER"]),
         ({"chat_routes": "x=nobody/y"}, ["chat_routes", "nobody", "anthropic"]),
         ({"chat_routes": "x=compatible/y"}, ["chat_routes", "base URL"]),
+        (
+            {"chat_routes": "x=responses@http://h?stored=yes"},
+            ["chat_routes", "stored=yes", "previous_response_id=true|false"],
+        ),
         ({"chat_db": "nosuch:///x"}, ["chat_db", "nosuch:///x"]),
         ({"chat_db": "sqlite:////no/such/folder/chats.db"}, ["chat_db", "/no/such/folder"]),
         ({"chat_rutes": "x=ollama"}, ["chat_rutes", "chat_routes"]),

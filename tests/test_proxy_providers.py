@@ -67,7 +67,7 @@ def path_of(proxy: Proxy, upstream: Upstream) -> str:
 
 def before(case: Case) -> list[Reply]:
     """What the provider is asked before the call, answered."""
-    return [json_reply(body(NEW_CHAT))] if case.provider.chats else []
+    return [json_reply(body(NEW_CHAT))] if case.provider.chats and case.provider.chats.new else []
 
 
 def choices_of(completion: dict) -> list[dict]:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.cases import STREAM, Case, decode, feed_all, fold, params, run_stream
-from transforms.contract import CHAT_LOST, Call, ErrorAnswer, Event
+from transforms.contract import Call, ErrorAnswer, Event
 from transforms.errors import RequestError, ResponseError
 from transforms.qwen import PROVIDER
+from transforms.qwen.errors import CHAT_LOST
 from transforms.qwen.tools import CallFinder
 
 CHAT = "6b0d4d3e-52a8-4c3f-9a57-2f2f8d3c1a10"
@@ -228,7 +229,7 @@ def test_effort_turns_thinking_on(effort, thinks):
 
 
 def test_a_chat_is_asked_for_in_milliseconds_and_a_turn_in_seconds():
-    sent = PROVIDER.chats.build_request(call())
+    sent = PROVIDER.chats.new.build_request(call())
     assert sent.path == "/api/v2/chats/new"
     assert sent.body == {
         "title": "New Chat",
@@ -244,7 +245,7 @@ def test_ids_are_uuids_that_differ_by_purpose():
     ids = {
         turn(call())["messages"][0]["fid"],
         PROVIDER.build_request(call()).headers["x-request-id"],
-        PROVIDER.chats.build_request(call()).headers["x-request-id"],
+        PROVIDER.chats.new.build_request(call()).headers["x-request-id"],
     }
     assert len(ids) == 3
     assert {len(each) for each in ids} == {36}
@@ -253,7 +254,7 @@ def test_ids_are_uuids_that_differ_by_purpose():
 def test_a_search_is_another_type_of_chat():
     given = call(web_search_options={})
     assert turn(given)["messages"][0]["chat_type"] == "search"
-    assert PROVIDER.chats.build_request(given).body["chat_type"] == "search"
+    assert PROVIDER.chats.new.build_request(given).body["chat_type"] == "search"
 
 
 # Tools
@@ -557,13 +558,13 @@ def test_an_answer_with_choices_at_the_top_is_read():
 
 
 def test_a_new_chat_has_an_id():
-    assert PROVIDER.chats.parse_response({"success": True, "data": {"id": "C"}}) == "C"
+    assert PROVIDER.chats.new.parse_response({"success": True, "data": {"id": "C"}}) == "C"
 
 
 @pytest.mark.parametrize("body", [{}, {"data": {}}, {"data": {"id": ""}}, {"success": False}])
 def test_a_chat_without_an_id_raises(body):
     with pytest.raises(ResponseError):
-        PROVIDER.chats.parse_response(body)
+        PROVIDER.chats.new.parse_response(body)
 
 
 @pytest.mark.parametrize(

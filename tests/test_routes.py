@@ -197,3 +197,33 @@ def test_what_goes_beside_a_key_goes_with_the_customary_one_alone(name, key, all
 
 def test_a_provider_without_a_customary_key_has_nothing_beside_it():
     assert ring(BROWSER).beside(target(key=None, provider="ollama"), "k") == {}
+
+
+def test_a_query_of_the_base_url_sets_what_the_provider_declares():
+    route = parse_route("*=responses/m@https://host/v1?previous_response_id=true#KEY")
+    target = route.target("gpt")
+    assert (route.base_url, route.key) == ("https://host/v1", "KEY")
+    assert target.settings == {"previous_response_id": "true"}
+    assert parse_route("*=responses@https://host").target("gpt").settings == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "*=responses@https://host?previous_response_id=yes",
+            r"sets `previous_response_id=yes` in its base URL; `responses` takes "
+            r"`previous_response_id=true\|false` there",
+        ),
+        ("*=responses@https://host?stored=true", "sets `stored=true`"),
+        ("*=responses@https://host?stored", "sets `stored=`"),
+        (
+            "*=anthropic@https://host?a=b",
+            "sets `a=b` in its base URL; `anthropic` takes no settings",
+        ),
+    ],
+    ids=["value", "name", "no value", "provider"],
+)
+def test_a_setting_that_is_unknown_is_refused(text, reason):
+    with pytest.raises(ValueError, match=reason):
+        parse_route(text)

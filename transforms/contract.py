@@ -83,6 +83,12 @@ class Call:
     chat_id: str = ""
     """The chat that was made for this call, at a provider that keeps conversations itself."""
 
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What the route sets of the provider's `settings`."""
+
+    begins: bool = False
+    """The provider keeps nothing of the conversation, whatever it said: all of it is told."""
+
     account: str = ""
     """Tells one login from another without telling either; what a provider keeps for one is
     nothing to the other."""
@@ -220,11 +226,8 @@ WEB = ("http://", "https://")
 
 
 @dataclass(frozen=True, slots=True)
-class Chats:
-    """How a provider that keeps conversations itself is given a new one, before the first turn."""
-
-    goes_on: Callable[[Call], bool]
-    """Whether the call goes on in a chat that the provider has already."""
+class NewChat:
+    """How a provider is asked for a chat before the first turn in it."""
 
     build_request: Callable[[Call], ProviderRequest]
     """Asks for a new chat."""
@@ -233,8 +236,18 @@ class Chats:
     """The id of the new chat. Raises ResponseError."""
 
 
-CHAT_LOST = "chat_not_found"
-"""Code of the error that a provider has lost the chat in which a call was to go on."""
+@dataclass(frozen=True, slots=True)
+class Chats:
+    """How a call goes on in a conversation that the provider keeps itself."""
+
+    goes_on: Callable[[Call], bool]
+    """Whether it does; never where it `begins`."""
+
+    is_lost: Callable[[ErrorAnswer], bool]
+    """Whether an error tells that the provider keeps that conversation no longer."""
+
+    new: NewChat | None = None
+    """Where a conversation cannot begin without a chat that was made for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,4 +294,6 @@ class Provider:
     stream_mark: bytes = b""
     """What every stream of this format holds, where one of another format would read alike."""
     chats: Chats | None = None
-    """Where every conversation lies in a chat of the provider's own."""
+    """Where the provider keeps conversations."""
+    settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What a route may set in the query of its base URL, each with the values that it takes."""

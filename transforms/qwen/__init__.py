@@ -10,9 +10,9 @@ Source: the public clients ChrisColeTech/qwen_proxy_opencode, Rfym21/Qwen2API, x
 youssefvdel/qwenproxy (2026-07).
 """
 
-from transforms.contract import Auth, Chats, Provider
+from transforms.contract import Auth, Chats, NewChat, Provider
 from transforms.qwen.conversation import goes_on
-from transforms.qwen.errors import parse_error
+from transforms.qwen.errors import is_lost, parse_error
 from transforms.qwen.framing import FrameDecoder
 from transforms.qwen.request import build_chat_request, build_request
 from transforms.qwen.response import parse_chat_response, parse_response
@@ -37,5 +37,5 @@ PROVIDER = Provider(
             "bx-v": "QWEN_BX_V",
         }
     ),
-    chats=Chats(goes_on, build_chat_request, parse_chat_response),
+    chats=Chats(goes_on, is_lost, NewChat(build_chat_request, parse_chat_response)),
 )

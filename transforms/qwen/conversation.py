@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 from transforms.chat_request import content_parts
 from transforms.contract import JSON, Call
 from transforms.errors import RequestError
-from transforms.json_text import dumps, loads
+from transforms.history import after_last_answer, meant, normalized
+from transforms.json_text import dumps
 from transforms.qwen.tools import call_block, instructions
 
 STATE = "qwen"
@@ -52,7 +52,7 @@ def build_turn(call: Call) -> Turn:
 
 def goes_on(call: Call) -> bool:
     """Whether the call goes on in a chat that the server has."""
-    return _known(call) is not None
+    return not call.begins and _known(call) is not None
 
 
 def build_state(call: Call, chat_id: str, parent_id: str, message: JSON) -> JSON:
@@ -65,11 +65,8 @@ def _known(call: Call) -> tuple[JSON, int] | None:
     """The state of the last answer, and how many messages its chat knows; None if it does not
     know them as they are now."""
     messages = call.request["messages"]
-    answers = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
-    if not answers or answers[-1] == len(messages) - 1:
-        return None
-    start = answers[-1] + 1
-    state = messages[answers[-1]].get(STATE)
+    start = after_last_answer(messages)
+    state = messages[start - 1].get(STATE) if start else None
     if not isinstance(state, dict) or state.get("prefix") != _digest(call, messages[:start]):
         return None
     ids = (state.get("chat_id"), state.get("parent_id"))
@@ -79,35 +76,9 @@ def _known(call: Call) -> tuple[JSON, int] | None:
 def _digest(call: Call, messages: list[JSON]) -> str:
     told = [
         *(call.account, call.model, instructions(call.request)),
-        *(_normalized(message) for message in messages),
+        *(normalized(message) for message in messages),
     ]
     return hashlib.sha256(dumps(told)).hexdigest()
-
-
-def _normalized(message: JSON) -> list[Any]:
-    calls = [
-        [call["id"], call["function"]["name"], _arguments(call)]
-        for call in message.get("tool_calls") or ()
-        if isinstance(call.get("function"), dict)
-    ]
-    return [message["role"], _text_of(message), calls, message.get("tool_call_id")]
-
-
-def _text_of(message: JSON) -> Any:
-    content = message.get("content")
-    if isinstance(content, list):
-        texts: list[Any] = [part.get("text") for part in content if isinstance(part, dict)]
-        return "".join(texts) if all(isinstance(each, str) for each in texts) else content
-    return content or message.get("refusal") or ""
-
-
-def _arguments(call: JSON) -> Any:
-    """The arguments as what they mean; clients write them with spaces of their own."""
-    text = call["function"].get("arguments") or "{}"
-    try:
-        return loads(text.encode())
-    except ValueError:
-        return text
 
 
 def _whole(request: JSON) -> str:
@@ -174,7 +145,7 @@ def _called(call: JSON, param: str) -> str:
             param=f"{param}.type",
             code="unsupported_parameter",
         )
-    return call_block(call["function"]["name"], _arguments(call))
+    return call_block(call["function"]["name"], meant(call["function"].get("arguments")))
 
 
 def _said(message: JSON, param: str) -> str:

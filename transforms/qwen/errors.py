@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from transforms.contract import CHAT_LOST, JSON, ErrorAnswer
+from transforms.contract import JSON, ErrorAnswer
 from transforms.errors import error_for_status, unreadable_error
 
 _CODES = {
@@ -26,6 +26,8 @@ _VERIFICATION = re.compile(
 _PAGE = re.compile(r"\s*<(!doctype|html|head|script)", re.IGNORECASE)
 _LOST = re.compile(r"\bis not exist|does not exist|chat[^.]*not found", re.IGNORECASE)
 _BUSY = re.compile(r"in progress", re.IGNORECASE)
+
+CHAT_LOST = "chat_not_found"
 
 _EXPIRED = (
     "The login at chat.qwen.ai has expired or was refused; sign in again in your browser and set"
@@ -62,6 +64,11 @@ def parse_error(status: int, body: object) -> ErrorAnswer:
     if known == 404 or (known == 400 and _LOST.search(message)):
         return error_for_status(404, message, code=CHAT_LOST)
     return error_for_status(status, message)
+
+
+def is_lost(answer: ErrorAnswer) -> bool:
+    """Whether the site keeps the chat no longer."""
+    return answer.code == CHAT_LOST
 
 
 def is_error(body: JSON) -> bool:

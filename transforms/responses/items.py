@@ -23,6 +23,7 @@ from transforms.responses.content import (
     result_content,
     user_content,
 )
+from transforms.responses.continuation import STATE
 from transforms.responses.reasoning import reasoning_items
 
 _INSTRUCTIONS = ("system", "developer")
@@ -32,7 +33,7 @@ _KNOWN_FIELDS = {
     "developer": {"role", "content"},
     "user": {"role", "content"},
     "tool": {"role", "content", "tool_call_id"},
-    "assistant": {"role", "content", "refusal", "tool_calls", "reasoning_details"},
+    "assistant": {"role", "content", "refusal", "tool_calls", "reasoning_details", STATE},
 }
 
 _TOLD_BY_REASONING_DETAILS = {"reasoning_content", "reasoning"}
@@ -56,24 +57,27 @@ class Conversation:
     """Ids of the calls of such tools."""
 
 
-def build_input(messages: list[JSON], talk: Conversation) -> JSON:
-    """`instructions`, if the conversation begins with any, and `input`.
+def build_input(messages: list[JSON], talk: Conversation, known: int = 0) -> JSON:
+    """`instructions`, if the conversation begins with any, and `input`: the items of all messages
+    but the first ones that are known. Instructions are not kept, and told each time.
 
     Drops: names of participants, reasoning of other formats, unknown fields.
 
     Raises:
         RequestError: a message that cannot be said in this format.
     """
-    items = [
-        item
+    # Those that are known are looked at as well: they tell which results are of custom tools.
+    told = [
+        [*_items(message, f"messages[{position}]", talk)]
         for position, message in enumerate(messages)
-        for item in _items(message, f"messages[{position}]", talk)
     ]
+    items = [item for each in told for item in each]
+    new = [item for each in told[known:] for item in each]
     first = items[0] if items else {}
     # Without any input there would be nothing to answer.
     if len(items) > 1 and first.get("role") in _INSTRUCTIONS and isinstance(first["content"], str):
-        return {"instructions": first["content"], "input": items[1:]}
-    return {"input": items}
+        return {"instructions": first["content"], "input": new if known else items[1:]}
+    return {"input": new}
 
 
 def _items(message: JSON, param: str, talk: Conversation) -> Iterator[JSON]:

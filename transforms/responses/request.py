@@ -11,6 +11,7 @@ from __future__ import annotations
 from transforms.chat_request import present
 from transforms.contract import JSON, Call, ProviderRequest
 from transforms.errors import RequestError
+from transforms.responses.continuation import is_wanted, known
 from transforms.responses.items import Conversation, build_input
 from transforms.responses.tools import build_tools, custom_names
 
@@ -82,7 +83,8 @@ def build_request(call: Call) -> ProviderRequest:
     asked = _asked(call.request)
     dropped = [name for name in asked if name not in _MAPPED]
     reasons = not _is_of(call.model, _WITHOUT_REASONING)
-    stores = asked.get("store") is True
+    stores = asked.get("store") is True or is_wanted(call)
+    before = known(call)
     tools = build_tools(asked, dropped)
     # With the items stored, a message without its id would be refused after its reasoning.
     talk = Conversation(custom_names(tools), reasons and not stores, dropped)
@@ -93,7 +95,8 @@ def build_request(call: Call) -> ProviderRequest:
         # The API keeps everything unless it is told not to.
         "store": stores,
         "include": _include(asked, reasons),
-        **build_input(asked["messages"], talk),
+        "previous_response_id": before.response_id if before else None,
+        **build_input(asked["messages"], talk, before.messages if before else 0),
         **tools,
         "max_output_tokens": _max_output_tokens(asked, dropped),
         "reasoning": _reasoning(asked, reasons, dropped),

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from transforms.contract import JSON, Call, ErrorAnswer, FinishReason
 from transforms.errors import ResponseError, error_for_status, unreadable_error
+from transforms.responses.continuation import with_state
 from transforms.responses.reasoning import CALLS, parts, reasoning_details, reasoning_texts, text
 
 FINISH_REASONS: dict[str, FinishReason] = {
@@ -66,7 +67,7 @@ def parse_response(call: Call, body: JSON) -> JSON:
     if not isinstance(body.get("output"), list):
         raise ResponseError("The provider's answer has no `output`.")
     output = parts(body, "output")
-    message = build_message(output, call)
+    message = with_state(call, body, build_message(output, call))
     reason = finish_reason(body, called="tool_calls" in message)
     choice: JSON = {"index": 0, "message": message, "finish_reason": reason}
     logprobs = [token for part in _texts(output) for token in parts(part, "logprobs")]

@@ -24,6 +24,7 @@ from transforms.assembly import Pieces
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
+from transforms.responses.continuation import STATE, with_state
 from transforms.responses.reasoning import CALLS, parts, text
 from transforms.responses.response import (
     PARAGRAPH,
@@ -57,7 +58,7 @@ _DELTA_FIELD = {
 
 _INPUT_FIELD = {"function_call": "arguments", "custom_tool_call": "input"}
 
-_WAITING = ("reasoning_details", "annotations")
+_WAITING = ("reasoning_details", "annotations", STATE)
 
 
 class ResponseStream:
@@ -224,7 +225,7 @@ class ResponseStream:
         if not self._head:
             yield from self._open()
         answer = self.answer
-        message = build_message(answer["output"], self._call)
+        message = with_state(self._call, answer, build_message(answer["output"], self._call))
         waiting = {name: message[name] for name in _WAITING if name in message}
         if waiting:
             yield self._chunk(waiting)
