@@ -618,10 +618,10 @@ def m006_small_merges(database: Database) -> None:
     """What is put into SQLite's index, or taken out, merges less of what is there at once.
 
     By itself it merges whole levels in the midst of a small change, which then takes several
-    times as long as a call may wait.
+    times as long as a call may wait. What is merged on request leaves nothing of what is gone.
     """
     if not isinstance(database, PostgresqlDatabase):
-        for setting, value in (("automerge", 16), ("crisismerge", 64)):
+        for setting, value in (("automerge", 16), ("crisismerge", 64), ("usermerge", 2)):
             execute(database, "INSERT INTO said (said, rank) VALUES (?, ?)", (setting, value))
 
 

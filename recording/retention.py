@@ -9,7 +9,7 @@ from peewee import Database, SqliteDatabase
 from models import execute
 from recording.database import give_back, writing
 from recording.parts import PartStore
-from recording.search import unsay
+from recording.search import merge, unsay
 from recording.sweeping import sweep
 from recording.weighing import Scales, scales_for
 
@@ -59,6 +59,8 @@ class Retention:
         self._requests = 8
         self._next_step = 0.0
         self._more = False
+        self._unmerged = False
+        """Whether the index of what was said has grown by what is gone."""
 
     @property
     def lifetime_ms(self) -> int:
@@ -100,9 +102,19 @@ class Retention:
         """Whether there may be more to do."""
         if _sweep(database, parts, scales):
             return True
+        if self._unsay(database):
+            return True
         if self._keep_bytes and scales.weigh(database):
             return True
         return self._has_limit() and (self._forget(database, scales) or _give_back(database))
+
+    def _unsay(self, database: Database) -> bool:
+        """Whether the index still holds something of texts that are gone."""
+        if unsay(database, _SWEEP_S):
+            self._unmerged = True
+            return True
+        self._unmerged = self._unmerged and merge(database)
+        return self._unmerged
 
     def _forget(self, database: Database, scales: Scales) -> bool:
         """Whether something was removed."""
@@ -136,7 +148,7 @@ def _sweep(database: Database, parts: PartStore | None, scales: Scales) -> bool:
     scales.take_off(swept.weight)
     if parts is not None:
         parts.removed(swept.nodes, swept.parts)
-    return swept.looked_at > 0 or unsay(database, _SWEEP_S)
+    return swept.looked_at > 0
 
 
 def _remove_requests(database: Database, session_id: str, limit: int, scales: Scales) -> int:

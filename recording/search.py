@@ -38,6 +38,10 @@ _NEXT_UNSAID = "SELECT rowid, id, body, continues FROM unsaid ORDER BY rowid LIM
 _DELETE = "INSERT INTO said (said, rowid, words) VALUES ('delete', ?, ?)"
 _UNSAID = "DELETE FROM unsaid WHERE rowid = ?"
 
+_MERGE = "INSERT INTO said (said, rank) VALUES ('merge', ?)"
+_MERGED_PAGES = 16
+_CHANGES = "SELECT total_changes()"
+
 _FIND_SQLITE = "SELECT rowid FROM said WHERE said MATCH ?"
 _FIND_POSTGRESQL = "SELECT id FROM said WHERE words @@ plainto_tsquery('simple', ?)"
 # The request that wrote a node wrote its first successors too, up to where its segment ends.
@@ -109,6 +113,24 @@ def unsay(database: Database, limit_s: float) -> bool:
             if execute(database, _IS_INDEXED, (number,)).fetchone():
                 execute(database, _DELETE, (number, _words(number, body, continues)))
     return bool(gone)
+
+
+def merge(database: Database) -> bool:
+    """Takes a little of what texts that are gone have left in the index; whether there may be more.
+
+    SQLite only adds that they are gone, so that the index grows until its stretches are merged.
+
+    Raises:
+        peewee.DatabaseError: the database cannot be written.
+    """
+    if isinstance(database, PostgresqlDatabase):
+        return False
+    with writing(database):
+        before = _first(database, _CHANGES)
+        execute(database, _MERGE, (_MERGED_PAGES,))
+        after = _first(database, _CHANGES)
+    # One is the statement's own.
+    return before is not None and after is not None and after[0] - before[0] > 1
 
 
 def _index(database: Database, number: int) -> None:

@@ -113,7 +113,7 @@ def test_the_index_merges_little_at_once(database, monkeypatch, earlier):
         migrate(database)
     migrate(database)
     told = dict(database.execute_sql("SELECT k, v FROM said_config").fetchall())
-    assert (told["automerge"], told["crisismerge"]) == (16, 64)
+    assert (told["automerge"], told["crisismerge"], told["usermerge"]) == (16, 64, 2)
 
 
 def test_a_newer_database_is_refused_and_left_as_it_is(database):

@@ -10,7 +10,7 @@ from recording import retention
 from recording.database import RecordDatabase
 from recording.retention import DAY_MS, Retention
 from recording.rows import write_row
-from recording.search import index
+from recording.search import index, search
 from recording.weighing import measured_bytes
 from tests.records import request_row, response_row
 
@@ -97,6 +97,24 @@ def test_nothing_is_left_of_bodies_that_are_gone(database):
         database.execute_sql(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in tables
     ]
     assert counts == [0, 0, 0, 0, 1, 1]
+
+
+def test_what_is_gone_is_merged_out_of_the_index(database):
+    for number in range(12):
+        _fill(database, f"old {number}", days_ago=8, size=3000)
+        _fill(database, f"new {number}", days_ago=1, size=3000)
+        while index(database, 1.0):
+            pass
+    before = _stretches(database)
+    _until_done(Retention(keep_days=7), database)
+    assert before >= 12
+    assert _stretches(database) <= 3
+    assert len(search(database, "new")) == 12
+    assert search(database, "old") == []
+
+
+def _stretches(database):
+    return database.execute_sql("SELECT COUNT(DISTINCT segid) FROM said_idx").fetchone()[0]
 
 
 def test_what_others_removed_is_swept_without_a_limit_too(database):
