@@ -53,6 +53,12 @@ _PRAGMAS = (
 )
 
 
+_WITHOUT_FTS5 = (
+    f"SQLite {sqlite3.sqlite_version} of this Python was built without FTS5, which the record "
+    "needs for its full-text index; use a Python whose SQLite has it, or PostgreSQL"
+)
+
+
 class RecordDatabase:
     """One connection to the record, for one thread at a time."""
 
@@ -107,8 +113,10 @@ class RecordDatabase:
             migrate(self.database)
             if not self.is_sqlite:
                 execute(self.database, f"SET lock_timeout = {self._lock_ms or LOCK_MS}")
-        except (DatabaseError, InterfaceError, NewerDatabaseError):
+        except (DatabaseError, InterfaceError, NewerDatabaseError) as exc:
             self.close()
+            if "no such module" in str(exc):
+                raise OperationalError(_WITHOUT_FTS5) from exc
             raise
 
     def checkpoint(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from peewee import OperationalError, PostgresqlDatabase
 
+import models
 from recording import database as database_module
 from recording.database import RecordDatabase, give_back
 
@@ -107,6 +108,15 @@ def test_a_lock_is_not_waited_for_longer_than_a_call_may_wait(opened):
         opened.database.begin("IMMEDIATE")
     assert database_module.BUSY_MS < 25
     other.close()
+
+
+def test_an_sqlite_without_fts5_is_told_plainly(tmp_path, monkeypatch):
+    # As good as without: SQLite says the same of any module that it was built without.
+    statements = [each.replace("fts5", "fts5_that_is_not_there") for each in models._M003_SQLITE]
+    monkeypatch.setattr(models, "_M003_SQLITE", statements)
+    record = RecordDatabase(f"sqlite:///{tmp_path / 'chats.db'}")
+    with pytest.raises(OperationalError, match="built without FTS5"):
+        record.open()
 
 
 def _free_pages(database):
