@@ -104,6 +104,14 @@ def test_stretches_weigh_what_one_look_at_all_rows_does(database, monkeypatch):
     assert stretches > 2 * len(weighing._COLUMNS)
 
 
+def test_long_parts_are_compressed_by_the_server(database):
+    _fill(database, sessions=1, requests=1)
+    sql = (
+        "SELECT pg_column_size(body) * 2 < octet_length(body) FROM parts WHERE length(body) > 2000"
+    )
+    assert {*database.execute_sql(sql).fetchall()} == {(True,)}
+
+
 def test_a_stretch_reads_its_own_pages_alone(database):
     _fill(database, sessions=1, requests=1)
     sql = f"EXPLAIN SELECT {weighing._WEIGHT['parts']}{weighing._STRETCH}"
