@@ -1,0 +1,169 @@
+"""Changes what one provider says, and what it is asked, guided by the code that is reached.
+
+`python -m tests.fuzz_targets PROVIDER SECONDS`. Needs `atheris`, on Linux or macOS. Prints each
+place that raises what it must not, once, with the input; the exit status is 1 if there was any. An
+input that was found goes into `test_fuzz`, as it is.
+
+An input is two bytes and a text. The first byte tells who speaks, the second which case of the
+provider's the call is from, and the size of the pieces of a stream.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import random
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+try:
+    import atheris
+except ImportError:
+    atheris = None
+else:
+    # Only what is first imported here is watched.
+    with atheris.instrument_imports(include=["transforms"]):
+        import transforms  # noqa: F401
+
+from tests import fuzzing
+from tests.cases import STREAM, Case, all_cases, decode
+from transforms import PROVIDERS
+from transforms.contract import Call, Provider
+from transforms.json_text import loads
+
+LARGEST_INPUT = 20_000
+LARGEST_MB = 1024
+LONGEST_SECONDS = 10
+
+ROLES = (STREAM, "provider_response.json", "provider_error.json", "request.json")
+"""Who speaks, by the first byte."""
+
+
+class Seed(NamedTuple):
+    """What one case says in one role."""
+
+    call: Call
+    text: bytes
+
+
+class Target:
+    """Everything of one provider that takes what others say."""
+
+    def __init__(self, name: str) -> None:
+        self._provider: Provider = PROVIDERS[name]
+        cases = [case for case in all_cases() if case.provider.name == name]
+        self._seeds = [[_seed(case, role) for case in cases if case.has(role)] for role in ROLES]
+
+    def seeds(self) -> list[bytes]:
+        """The inputs that the cases are."""
+        return [
+            bytes([role, place]) + seed.text
+            for role, seeds in enumerate(self._seeds)
+            for place, seed in enumerate(seeds[:256])
+        ]
+
+    def run(self, given: bytes) -> None:
+        """Raises if something does not hold that must."""
+        if len(given) < 2:
+            return
+        role, place, text = given[0] % len(ROLES), given[1], given[2:]
+        call = self._seeds[role][place % len(self._seeds[role])].call
+        if role == 0:
+            fuzzing.read_body(self._provider, call, text, place + 1)
+            return
+        try:
+            said = loads(text)
+        except ValueError:
+            said = text.decode("utf-8", "replace")
+        match role:
+            case 1:
+                fuzzing.read_answer(self._provider, call, said)
+            case 2:
+                fuzzing.read_error(self._provider, 400 + place, said)
+            case _:
+                fuzzing.build(self._provider, call, said)
+
+    def mutate(self, given: bytes, largest: int, number: int) -> bytes:
+        """The input changed where it means something, if it means anything, or anywhere."""
+        chance = random.Random(number)
+        text = self._changed(given[0] % len(ROLES), given[2:], chance) if len(given) > 2 else None
+        if text is None or len(text) > largest - 2 or not chance.randrange(4):
+            return bytes(atheris.Mutate(given, largest))
+        return given[:2] + text
+
+    def _changed(self, role: int, text: bytes, chance: random.Random) -> bytes | None:
+        try:
+            if role == 0:
+                events = fuzzing.changed_events(decode(self._provider, [text]), chance)
+                return fuzzing.framed(self._provider, events)
+            return json.dumps(fuzzing.changed(loads(text), chance)).encode()
+        # What does not read has no parts to change.
+        except (ValueError, RecursionError, fuzzing.TransformError):
+            return None
+
+
+def _seed(case: Case, role: str) -> Seed:
+    if role == STREAM:
+        return Seed(case.call, case.stream)
+    said: Any = case.json(role.removesuffix(".json"))
+    if role == "provider_error.json":
+        said = said["body"]
+    return Seed(case.call, json.dumps(said).encode())
+
+
+def once_for_each_place(run: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """Prints what is raised, and goes on; what was raised before at the same place is passed
+    over."""
+    seen: set[tuple[str, ...]] = set()
+
+    def told(given: bytes) -> None:
+        try:
+            run(given)
+        # A target goes on past what it found, whatever that is.
+        except Exception as exc:
+            frames = traceback.extract_tb(exc.__traceback__)[-1:]
+            place = (type(exc).__name__, *(f"{each.filename}:{each.lineno}" for each in frames))
+            if place not in seen:
+                seen.add(place)
+                traceback.print_exc()
+                print(f"INPUT {given!r}", flush=True)
+
+    # libFuzzer ends the process itself, with its own status.
+    atexit.register(lambda: seen and os._exit(1))
+    return told
+
+
+def main() -> int:
+    """Fuzzes one provider."""
+    if len(sys.argv) != 3 or sys.argv[1] not in PROVIDERS:
+        print((__doc__ or "").partition("\n\n")[2], f"PROVIDER is one of {', '.join(PROVIDERS)}.")
+        return 2
+    if atheris is None:
+        print("atheris is not installed: pip install 'atheris>=3,<4'")
+        return 2
+    target = Target(sys.argv[1])
+    with tempfile.TemporaryDirectory() as folder:
+        for number, seed in enumerate(target.seeds()):
+            (Path(folder) / f"{number:03}").write_bytes(seed)
+        arguments = [
+            f"-max_total_time={sys.argv[2]}",
+            f"-max_len={LARGEST_INPUT}",
+            f"-rss_limit_mb={LARGEST_MB}",
+            f"-timeout={LONGEST_SECONDS}",
+            "-print_final_stats=1",
+            f"-artifact_prefix={tempfile.gettempdir()}/",
+            folder,
+        ]
+        run = once_for_each_place(target.run)
+        atheris.Setup([sys.argv[0], *arguments], run, custom_mutator=target.mutate)
+        atheris.Fuzz()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
