@@ -116,26 +116,35 @@ def _seed(case: Case, role: str) -> Seed:
     return Seed(case.call, json.dumps(said).encode())
 
 
-def once_for_each_place(run: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """Prints what is raised, and goes on; what was raised before at the same place is passed
-    over."""
-    seen: set[tuple[str, ...]] = set()
+class Faults:
+    """What was raised that must not be; what comes from one place is told once."""
 
-    def told(given: bytes) -> None:
-        try:
-            run(given)
-        # A target goes on past what it found, whatever that is.
-        except Exception as exc:
-            frames = traceback.extract_tb(exc.__traceback__)[-1:]
-            place = (type(exc).__name__, *(f"{each.filename}:{each.lineno}" for each in frames))
-            if place not in seen:
-                seen.add(place)
-                traceback.print_exc()
-                print(f"INPUT {given!r}", flush=True)
+    def __init__(self) -> None:
+        self._places: set[str] = set()
 
-    # libFuzzer ends the process itself, with its own status.
-    atexit.register(lambda: seen and os._exit(1))
-    return told
+    def watched(self, run: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """The target, going on past what it finds."""
+
+        def told(given: bytes) -> None:
+            try:
+                run(given)
+            except Exception as exc:
+                self._note(exc, given)
+
+        return told
+
+    def _note(self, exc: Exception, given: bytes) -> None:
+        last = traceback.extract_tb(exc.__traceback__)[-1]
+        place = f"{type(exc).__name__} {last.filename}:{last.lineno}"
+        if place not in self._places:
+            self._places.add(place)
+            traceback.print_exception(exc)
+            print(f"INPUT {given!r}", flush=True)
+
+    def end(self) -> None:
+        """Ends the process with status 1 if there was any: libFuzzer ends it with its own."""
+        if self._places:
+            os._exit(1)
 
 
 def main() -> int:
@@ -159,8 +168,10 @@ def main() -> int:
             f"-artifact_prefix={tempfile.gettempdir()}/",
             folder,
         ]
-        run = once_for_each_place(target.run)
-        atheris.Setup([sys.argv[0], *arguments], run, custom_mutator=target.mutate)
+        faults = Faults()
+        atexit.register(faults.end)
+        watched = faults.watched(target.run)
+        atheris.Setup([sys.argv[0], *arguments], watched, custom_mutator=target.mutate)
         atheris.Fuzz()
     return 0
 

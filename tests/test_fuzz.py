@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.cases import STREAM, Case, all_cases, decode
+from tests.cases import STREAM, Case, all_cases, decode, params
+from tests.fuzz_targets import Faults, Target
 from tests.fuzzing import (
     build,
     changed,
     changed_bytes,
     changed_events,
+    framed,
     read_answer,
     read_body,
     read_error,
@@ -82,3 +84,26 @@ def test_any_request_that_passes_the_check_is_built_or_refused(name, seed):
     chance = random.Random(seed)
     case = chance.choice(cases(name, "request.json"))
     build(case.provider, case.call, changed(case.json("request"), chance))
+
+
+# Fuzzing that is guided by the code that is reached
+
+
+@providers
+def test_what_the_cases_say_is_where_a_target_begins(name):
+    target = Target(name)
+    for seed in target.seeds():
+        target.run(seed)
+
+
+@pytest.mark.parametrize("case", params(STREAM))
+def test_events_that_are_changed_are_framed_again(case):
+    events = decode(case.provider, [case.stream])
+    assert decode(case.provider, [framed(case.provider, events)]) == events
+
+
+def test_a_fault_is_told_once_for_each_place(capsys):
+    run = Faults().watched(lambda text: {b"a": 1}[text])
+    for text in (b"a", b"b", b"c"):
+        run(text)
+    assert capsys.readouterr().out == "INPUT b'b'\n"
