@@ -1,8 +1,8 @@
 """Changes what one provider says, and what it is asked, guided by the code that is reached.
 
 `python -m tests.fuzz_targets PROVIDER SECONDS`. Needs `atheris`, on Linux or macOS. Prints each
-place that raises what it must not, once, with the input; the exit status is 1 if there was any. An
-input that was found goes into `test_fuzz`, as it is.
+place that raises what it must not, once, and keeps the input; the exit status is 1 if there was
+any, or if an input took too long or too much memory. What was found goes into `test_fuzz`.
 
 An input is two bytes and a text. The first byte tells who speaks, the second which case of the
 provider's the call is from, and the size of the pieces of a stream.
@@ -10,10 +10,9 @@ provider's the call is from, and the size of the pieces of a stream.
 
 from __future__ import annotations
 
-import atexit
 import json
-import os
 import random
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -117,9 +116,10 @@ def _seed(case: Case, role: str) -> Seed:
 
 
 class Faults:
-    """What was raised that must not be; what comes from one place is told once."""
+    """What was raised that must not be; what comes from one place is told and kept once."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._places: set[str] = set()
 
     def watched(self, run: Callable[[bytes], None]) -> Callable[[bytes], None]:
@@ -140,40 +140,50 @@ class Faults:
             self._places.add(place)
             traceback.print_exception(exc)
             print(f"INPUT {given!r}", flush=True)
-
-    def end(self) -> None:
-        """Ends the process with status 1 if there was any: libFuzzer ends it with its own."""
-        if self._places:
-            os._exit(1)
+            (self._folder / f"fault-{len(self._places)}").write_bytes(given)
 
 
 def main() -> int:
     """Fuzzes one provider."""
-    if len(sys.argv) != 3 or sys.argv[1] not in PROVIDERS:
+    if len(sys.argv) < 3 or sys.argv[1] not in PROVIDERS:
         print((__doc__ or "").partition("\n\n")[2], f"PROVIDER is one of {', '.join(PROVIDERS)}.")
         return 2
     if atheris is None:
         print("atheris is not installed: pip install 'atheris>=3,<4'")
         return 2
-    target = Target(sys.argv[1])
-    with tempfile.TemporaryDirectory() as folder:
-        for number, seed in enumerate(target.seeds()):
-            (Path(folder) / f"{number:03}").write_bytes(seed)
-        arguments = [
-            f"-max_total_time={sys.argv[2]}",
-            f"-max_len={LARGEST_INPUT}",
-            f"-rss_limit_mb={LARGEST_MB}",
-            f"-timeout={LONGEST_SECONDS}",
-            "-print_final_stats=1",
-            f"-artifact_prefix={tempfile.gettempdir()}/",
-            folder,
-        ]
-        faults = Faults()
-        atexit.register(faults.end)
-        watched = faults.watched(target.run)
-        atheris.Setup([sys.argv[0], *arguments], watched, custom_mutator=target.mutate)
-        atheris.Fuzz()
-    return 0
+    if len(sys.argv) > 3:
+        _fuzz(*sys.argv[1:])
+    return _look_on(*sys.argv[1:3])
+
+
+def _look_on(name: str, seconds: str) -> int:
+    """Lets another process do it, since libFuzzer ends the one it is in as it likes."""
+    found = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
+    with tempfile.TemporaryDirectory() as corpus:
+        command = [sys.executable, "-m", "tests.fuzz_targets", name, seconds, corpus, str(found)]
+        status = subprocess.run(command, check=False).returncode
+    if any(found.iterdir()):
+        print(f"The inputs are in {found}")
+        return 1
+    found.rmdir()
+    return status
+
+
+def _fuzz(name: str, seconds: str, corpus: str, found: str) -> None:
+    target = Target(name)
+    for number, seed in enumerate(target.seeds()):
+        (Path(corpus) / f"{number:03}").write_bytes(seed)
+    settings = {
+        "max_total_time": seconds,
+        "max_len": LARGEST_INPUT,
+        "rss_limit_mb": LARGEST_MB,
+        "timeout": LONGEST_SECONDS,
+        "artifact_prefix": f"{found}/",
+    }
+    arguments = [f"-{setting}={value}" for setting, value in settings.items()]
+    watched = Faults(Path(found)).watched(target.run)
+    atheris.Setup([sys.argv[0], *arguments, corpus], watched, custom_mutator=target.mutate)
+    atheris.Fuzz()
 
 
 if __name__ == "__main__":

@@ -102,8 +102,9 @@ def test_events_that_are_changed_are_framed_again(case):
     assert decode(case.provider, [framed(case.provider, events)]) == events
 
 
-def test_a_fault_is_told_once_for_each_place(capsys):
-    run = Faults().watched(lambda text: {b"a": 1}[text])
+def test_a_fault_is_told_once_for_each_place(tmp_path, capsys):
+    run = Faults(tmp_path).watched(lambda text: {b"a": 1}[text])
     for text in (b"a", b"b", b"c"):
         run(text)
     assert capsys.readouterr().out == "INPUT b'b'\n"
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"b"]
