@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 
@@ -26,6 +27,7 @@ from tests.fuzzing import (
     read_events,
 )
 from transforms import PROVIDERS
+from transforms.contract import Event
 
 EXAMPLES = int(os.environ.get("FUZZ", "40"))
 SEEDS = st.integers(0, 2**32)
@@ -84,6 +86,45 @@ def test_any_request_that_passes_the_check_is_built_or_refused(name, seed):
     chance = random.Random(seed)
     case = chance.choice(cases(name, "request.json"))
     build(case.provider, case.call, changed(case.json("request"), chance))
+
+
+# What was found
+
+
+_ODD_LOGPROBS = {"output": {"choices": [{"message": {}, "logprobs": {"content": True}}]}}
+
+FOUND_EVENTS = {
+    "dashscope": [_ODD_LOGPROBS, _ODD_LOGPROBS],
+    "responses": [{"type": "response.completed", "response": {}}],
+}
+
+
+@pytest.mark.parametrize("name", FOUND_EVENTS)
+def test_events_that_were_found(name):
+    events = [Event("", json.dumps(body).encode()) for body in FOUND_EVENTS[name]]
+    read_events(PROVIDERS[name], cases(name, STREAM)[0].call, events)
+
+
+FOUND_CALLS = {
+    "no name": {"id": "c", "type": "x", "function": {}},
+    "no function": {"id": "c", "type": "x", "function": None},
+    "arguments of no text": {"id": "c", "type": {}, "function": {"name": "f", "arguments": [1]}},
+}
+
+
+@providers
+@pytest.mark.parametrize("call", FOUND_CALLS.values(), ids=FOUND_CALLS)
+def test_a_call_of_no_known_kind_that_was_found(name, call):
+    case = cases(name, "request.json")[0]
+    state = {"chat_id": "c", "parent_id": "p", "prefix": "x"}
+    answers = [
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": ""},
+        {"role": "assistant", "content": "", "qwen": state},
+        {"role": "user", "content": "And now?"},
+    ]
+    messages = [{"role": "user", "content": "Go."}, *answers]
+    build(case.provider, case.call, {"model": "m", "messages": messages})
 
 
 # Fuzzing that is guided by the code that is reached
