@@ -223,7 +223,7 @@ class ResponseStream:
         if not self._head:
             yield from self._open()
         answer = self.answer
-        message = build_message(answer["output"], self._call)
+        message = build_message(parts(answer, "output"), self._call)
         waiting = {name: message[name] for name in _WAITING if name in message}
         if waiting:
             yield self._chunk(waiting)
