@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cache
 from urllib.parse import parse_qsl, urlsplit
 
 from transforms import PROVIDERS
@@ -277,7 +277,6 @@ class KeyRing:
         )
 
 
-@lru_cache(maxsize=1024)
 def origin(url: str) -> str:
     """Scheme, host and port of a URL, the port always written out."""
     parts = urlsplit(_with_defaults(url))
@@ -287,10 +286,14 @@ def origin(url: str) -> str:
 
 def provider_at(url: str) -> str:
     """The provider that lives at this address, `compatible` for all others."""
-    for provider in PROVIDERS.values():
-        if provider.base_url and origin(provider.base_url) == origin(url):
-            return provider.name
-    return "compatible"
+    return _names_by_origin().get(origin(url), "compatible")
+
+
+@cache
+def _names_by_origin() -> dict[str, str]:
+    """The first provider at each address."""
+    fixed = [provider for provider in PROVIDERS.values() if provider.base_url]
+    return {origin(provider.base_url): provider.name for provider in reversed(fixed)}
 
 
 def _unauthorized(message: str) -> RequestError:

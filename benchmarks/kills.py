@@ -32,7 +32,8 @@ CLIENTS = 8
 WORD_SECONDS = 0.02
 WORDS = 150
 LONGEST_ROUND = 2.5
-READY_SECONDS = 5
+READY_SECONDS = 30
+"""On a busy machine the addon comes up seconds after the port does."""
 URL = "http://api.openai.invalid/v1/chat/completions"
 
 _CONTENT_LENGTH = re.compile(rb"content-length: (\d+)", re.I)

@@ -55,27 +55,30 @@ class Upstream:
 
 
 class Mitmdump:
-    """mitmdump on a free port of loopback, with the settings all proxies share."""
+    """mitmdump on a free port of loopback, or mitmweb, with the settings all proxies share."""
 
     def __init__(
         self,
         folder: Path,
         *arguments: str,
+        program: str = "mitmdump",
+        settings: Sequence[str] = (),
         routes: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir(exist_ok=True)
         self.port = _free_port()
         self._log = folder / "proxy.log"
-        settings = [
+        all_settings = [
             "listen_host=127.0.0.1",
             f"listen_port={self.port}",
             "connection_strategy=lazy",
             f"confdir={folder / 'conf'}",
+            *settings,
             *(f"chat_routes={route}" for route in routes),
         ]
-        command = [_mitmdump(), "-q", *arguments]
-        for setting in settings:
+        command = [_program(program), "-q", *arguments]
+        for setting in all_settings:
             command += ["--set", setting]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -97,7 +100,7 @@ class Mitmdump:
                 time.sleep(0.02)
             else:
                 return
-        raise RuntimeError(f"mitmdump did not start:\n{self._log.read_text(errors='replace')}")
+        raise RuntimeError(f"the proxy did not start:\n{self._log.read_text(errors='replace')}")
 
     def cpu_seconds(self) -> float:
         """Processor time of all its threads so far; 0 where the system does not tell."""
@@ -135,7 +138,7 @@ def _free_port() -> int:
         return port
 
 
-def _mitmdump() -> str:
+def _program(name: str) -> str:
     """The program of the environment that runs this; the one on the path where it has none."""
-    beside = Path(sys.executable).with_name("mitmdump")
-    return str(beside) if beside.exists() else shutil.which("mitmdump") or str(beside)
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else shutil.which(name) or str(beside)

@@ -205,6 +205,9 @@ class CallInFlight(ABC):
             state=state,
             provider_response=dumps(self._stream.provider_answer),
         )
+        if self.flow.response is not None:
+            # A flow that is kept in a list would keep this call, with all that it has parsed.
+            self.flow.response.stream = _pass_nothing
 
     @property
     def _is_cut(self) -> bool:
@@ -288,6 +291,11 @@ class CallInFlight(ABC):
 
 in_flight: dict[str, CallInFlight] = {}
 """By flow id. It outlives a reload of the addon, which does not load this module anew."""
+
+
+def _pass_nothing(piece: bytes) -> list[bytes]:
+    """Takes the place of a stream that has ended."""
+    return []
 
 
 def _short_error(status: int | None, openai_response: JSON | bytes | None) -> str | None:

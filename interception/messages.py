@@ -155,6 +155,9 @@ class Address:
 
 _address = lru_cache(maxsize=256)(Address.of)
 
+_LONGEST_REMEMBERED = 2048
+"""Characters of a URL that is remembered; a client's model may be part of it."""
+
 
 def redirect(request: Request, url: str, headers: Mapping[str, str], body: bytes) -> None:
     """Turns the client's request into the provider's.
@@ -163,7 +166,7 @@ def redirect(request: Request, url: str, headers: Mapping[str, str], body: bytes
     is written straight into the request's data: mitmproxy's own setters each look at every
     header again, at a cost that a call would feel.
     """
-    address = _address(url)
+    address = _address(url) if len(url) <= _LONGEST_REMEMBERED else Address.of(url)
     newer_than_1 = request.is_http2 or request.is_http3
     fresh = {
         "content-type": "application/json",

@@ -6,20 +6,23 @@ node after the last element that both have.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recording.bodies import common_start
 from recording.cutting import Segment
+from recording.lately import Lately
 
 SHORTEST = 64 << 10
 """Characters of a body that is worth remembering."""
 
 _LONGEST = 2 << 20
-_REMEMBERED = 6
-"""Bodies of each kind."""
+
+_ELEMENT_BYTES = 80
+"""What the two numbers that are kept of an element take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class History:
     """For each element of the conversation, the character after it."""
     nodes: Sequence[int]
     """For each element of the conversation, its node."""
+
+    @property
+    def size(self) -> int:
+        """The bytes it takes in memory, about."""
+        return sys.getsizeof(self.body) + len(self.head) + _ELEMENT_BYTES * len(self.ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +68,7 @@ class Histories:
     """The bodies written lately, for each of the four kinds."""
 
     def __init__(self) -> None:
-        self._histories: defaultdict[str, deque[History]] = defaultdict(
-            lambda: deque(maxlen=_REMEMBERED)
-        )
+        self._histories: defaultdict[str, Lately[History]] = defaultdict(Lately)
 
     def clear(self) -> None:
         """Forgets all of them."""
@@ -110,6 +116,5 @@ class Histories:
         for element in segments[segment]:
             end += len(element.decode())
             ends.append(end)
-        self._histories[panel].append(
-            History(body, head, segment, ends, [*before, *nodes[segment]])
-        )
+        newest = History(body, head, segment, ends, [*before, *nodes[segment]])
+        self._histories[panel].add(newest, newest.size)

@@ -8,6 +8,7 @@ back byte for byte, so it is never redacted: one in which a key is found is not 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +32,10 @@ from recording.tracker import Asked, PersistenceTracker, RequestRecord
 from transforms.contract import JSON
 
 LARGEST_MEMORY = 32 << 20
-"""Characters of states in memory."""
+"""Bytes that the states in memory take, about."""
+
+_BESIDE = 2048
+"""Bytes that a state takes beside what it says: its keys, and its place among the others."""
 
 EMPTY_FOR_S = 1.0
 """How long a provider of which the database knows nothing is not asked for again: another
@@ -152,7 +156,7 @@ class RecentStates:
     """The states used last, by provider and key."""
 
     def __init__(self, largest: int) -> None:
-        """`largest` counts characters."""
+        """`largest` counts bytes."""
         self._largest = largest
         self._size = 0
         self._named: dict[tuple[str, str], list[State]] = {}
@@ -162,7 +166,7 @@ class RecentStates:
         """Adds a state, or more keys of one; the oldest ones make room for it."""
         if state not in self._names:
             self._names[state] = []
-            self._size += len(state.text)
+            self._size += held_bytes(state)
         for key in keys:
             name = (provider, key)
             others = [other for other in self._named.get(name, ()) if other.text != state.text]
@@ -195,13 +199,18 @@ class RecentStates:
 
     def _drop_oldest(self) -> None:
         state, names = self._names.popitem(last=False)
-        self._size -= len(state.text)
+        self._size -= held_bytes(state)
         for name in names:
             states = [other for other in self._named.get(name, ()) if other is not state]
             if states:
                 self._named[name] = states
             else:
                 self._named.pop(name, None)
+
+
+def held_bytes(state: State) -> int:
+    """What a state takes in memory, about; it is held twice, as a text and as the fields."""
+    return 2 * sys.getsizeof(state.text) + _BESIDE
 
 
 def asked_with(record: RequestRecord) -> Asked | None:

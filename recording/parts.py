@@ -20,8 +20,11 @@ from recording.histories import Histories, Known
 WHOLE = 4096
 """Characters below which a body stays in its row: to look for its parts costs more than they do."""
 
-_REMEMBERED = 50_000
-"""Entries of each generation of a memory; a 400 KB conversation has about a thousand."""
+_REMEMBERED = 10_000
+"""Entries of each generation of a memory; a 400 KB conversation has about a thousand.
+
+An entry takes up to 250 bytes, and each memory has two generations: 9 MB in all.
+"""
 
 _AT_ONCE = 200
 """Parts asked for or written with one statement; databases limit its parameters."""

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from recording.bodies import clean_text, common_start
+from recording.lately import Lately
 from transforms import json_text
 
 REDACTED = "[redacted]"
@@ -77,7 +78,6 @@ _PRIVATE_KEY = re.compile(
 
 _LONG = 64 << 10
 _LONGEST_REMEMBERED = 2 << 20
-_REMEMBERED = 6
 _OVERLAP = 4096
 """Characters, beyond which no key reaches: one may lie across the end of what is known."""
 
@@ -94,7 +94,7 @@ class Redactor:
 
     def __init__(self, patterns: Sequence[re.Pattern[str]] = ()) -> None:
         self._patterns = tuple(patterns)
-        self._clean: deque[str] = deque(maxlen=_REMEMBERED)
+        self._clean: Lately[str] = Lately()
         """Long texts that held no key. A client sends its whole history with every call, so the
         next one mostly begins like one of them."""
 
@@ -142,7 +142,7 @@ class Redactor:
         if redacted is text:
             if earlier is not None and known > len(earlier) // 2:
                 self._clean.remove(earlier)
-            self._clean.append(text)
+            self._clean.add(text, sys.getsizeof(text))
         return redacted
 
     def _string(self, match: re.Match[str]) -> str:

@@ -5,32 +5,32 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import random
-from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.cases import STREAM, Case, all_cases, decode
+from tests.cases import STREAM, Case, all_cases, decode, params
+from tests.fuzz_targets import Faults, Target
+from tests.fuzzing import (
+    build,
+    changed,
+    changed_bytes,
+    changed_events,
+    framed,
+    read_answer,
+    read_body,
+    read_error,
+    read_events,
+)
 from transforms import PROVIDERS
-from transforms.assembly import Assembler
-from transforms.chat_request import check_request
 from transforms.contract import Event
-from transforms.errors import TransformError
-from transforms.json_text import dumps
 
 EXAMPLES = int(os.environ.get("FUZZ", "40"))
 SEEDS = st.integers(0, 2**32)
-STRANGE: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 1.5, 10**30, "", "x", "\ud800", "\0", "null", "{", "[1]"),
-    *([], {}, [None], [[]], [{}], {"": None}, {"type": "x"}, [{"type": None}], ["x"], [1]),
-    *({"type": []}, {"text": 1}, {"id": {}}, {"index": -1}, {"index": 10**9}, {"content": [1]}),
-)
 
 fuzzed = settings(max_examples=EXAMPLES, deadline=None, derandomize="FUZZ" not in os.environ)
 providers = pytest.mark.parametrize("name", PROVIDERS)
@@ -41,87 +41,6 @@ def cases(name: str, role: str) -> list[Case]:
     return [case for case in all_cases() if case.provider.name == name and case.has(role)]
 
 
-def changed(value: Any, chance: random.Random) -> Any:
-    """A copy with one to three places of it exchanged, left out, doubled or moved."""
-    value = copy.deepcopy(value)
-    for _ in range(chance.randint(1, 3)):
-        holders = list(_holders(value))
-        if not holders:
-            return chance.choice(STRANGE)
-        holder = chance.choice(holders)
-        place = chance.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
-        match chance.randrange(4):
-            case 0:
-                del holder[place]
-            case 1 if isinstance(holder, list):
-                holder.append(copy.deepcopy(holder[place]))
-            case 2:
-                holder[place] = copy.deepcopy(chance.choice(holders))
-            case _:
-                holder[place] = copy.deepcopy(chance.choice(STRANGE))
-    return value
-
-
-def _holders(value: Any):
-    if value and isinstance(value, dict | list):
-        yield value
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _holders(inner)
-
-
-def changed_events(events: list[Event], chance: random.Random) -> list[Event]:
-    """The events with some of them changed, left out, doubled or moved."""
-    events = list(events)
-    for _ in range(chance.randint(1, 3)):
-        if not events:
-            break
-        place = chance.randrange(len(events))
-        match chance.randrange(6):
-            case 0:
-                del events[place]
-            case 1:
-                events.insert(place, events[place])
-            case 2:
-                events.insert(chance.randrange(len(events)), events.pop(place))
-            case _:
-                events[place] = _changed_event(events[place], chance)
-    return events
-
-
-def _changed_event(event: Event, chance: random.Random) -> Event:
-    try:
-        said = json.loads(event.data)
-    except ValueError:
-        return event._replace(data=_changed_bytes(event.data, chance))
-    return event._replace(data=json.dumps(changed(said, chance)).encode())
-
-
-def _changed_bytes(text: bytes, chance: random.Random) -> bytes:
-    changing = bytearray(text)
-    for _ in range(chance.randint(1, 4)):
-        place = chance.randrange(len(changing) + 1)
-        changing[place : place + chance.randint(0, 3)] = chance.randbytes(chance.randint(0, 3))
-    return bytes(changing)
-
-
-def run(case: Case, events: list[Event]) -> None:
-    """The whole way of a stream, as the addon goes it."""
-    stream = case.provider.open_stream(case.call)
-    told = Assembler()
-    try:
-        for event in events:
-            for chunk in stream.feed(event):
-                told.add(chunk)
-                dumps(chunk)
-        if not stream.finished:
-            for chunk in stream.close():
-                told.add(chunk)
-    except TransformError as exc:
-        dumps(exc.answer().body())
-    dumps(told.completion())
-    dumps(stream.answer)
-
-
 @providers
 @fuzzed
 @given(seed=SEEDS)
@@ -129,7 +48,7 @@ def test_any_events_become_chunks_or_an_error(name, seed):
     chance = random.Random(seed)
     case = chance.choice(cases(name, STREAM))
     events = decode(case.provider, [case.stream])
-    run(case, changed_events(events, chance))
+    read_events(case.provider, case.call, changed_events(events, chance))
 
 
 @providers
@@ -138,11 +57,8 @@ def test_any_events_become_chunks_or_an_error(name, seed):
 def test_any_bytes_become_chunks_or_an_error(name, seed):
     chance = random.Random(seed)
     case = chance.choice(cases(name, STREAM))
-    try:
-        events = decode(case.provider, [_changed_bytes(case.stream, chance)])
-    except TransformError:
-        return
-    run(case, events)
+    body = changed_bytes(case.stream, chance)
+    read_body(case.provider, case.call, body, chance.randint(1, 64))
 
 
 @providers
@@ -151,14 +67,7 @@ def test_any_bytes_become_chunks_or_an_error(name, seed):
 def test_any_answer_becomes_a_completion_or_an_error(name, seed):
     chance = random.Random(seed)
     case = chance.choice(cases(name, "provider_response.json"))
-    answer = changed(case.json("provider_response"), chance)
-    if not isinstance(answer, dict):
-        return
-    try:
-        completion = case.provider.parse_response(case.call, answer)
-    except TransformError as exc:
-        completion = exc.answer().body()
-    dumps(completion)
+    read_answer(case.provider, case.call, changed(case.json("provider_response"), chance))
 
 
 @providers
@@ -167,8 +76,7 @@ def test_any_answer_becomes_a_completion_or_an_error(name, seed):
 def test_any_error_becomes_an_error(name, seed, status):
     chance = random.Random(seed)
     case = chance.choice(cases(name, "provider_error.json"))
-    error = changed(case.json("provider_error")["body"], chance)
-    dumps(case.provider.parse_error(status, error).body())
+    read_error(case.provider, status, changed(case.json("provider_error")["body"], chance))
 
 
 @providers
@@ -177,10 +85,67 @@ def test_any_error_becomes_an_error(name, seed, status):
 def test_any_request_that_passes_the_check_is_built_or_refused(name, seed):
     chance = random.Random(seed)
     case = chance.choice(cases(name, "request.json"))
-    try:
-        request = check_request(changed(case.json("request"), chance))
-        built = case.provider.build_request(replace(case.call, request=request))
-    except TransformError as exc:
-        dumps(exc.answer().body())
-    else:
-        dumps(built.body)
+    build(case.provider, case.call, changed(case.json("request"), chance))
+
+
+# What was found
+
+
+_ODD_LOGPROBS = {"output": {"choices": [{"message": {}, "logprobs": {"content": True}}]}}
+
+FOUND_EVENTS = {
+    "dashscope": [_ODD_LOGPROBS, _ODD_LOGPROBS],
+    "responses": [{"type": "response.completed", "response": {}}],
+}
+
+
+@pytest.mark.parametrize("name", FOUND_EVENTS)
+def test_events_that_were_found(name):
+    events = [Event("", json.dumps(body).encode()) for body in FOUND_EVENTS[name]]
+    read_events(PROVIDERS[name], cases(name, STREAM)[0].call, events)
+
+
+FOUND_CALLS = {
+    "no name": {"id": "c", "type": "x", "function": {}},
+    "no function": {"id": "c", "type": "x", "function": None},
+    "arguments of no text": {"id": "c", "type": {}, "function": {"name": "f", "arguments": [1]}},
+}
+
+
+@providers
+@pytest.mark.parametrize("call", FOUND_CALLS.values(), ids=FOUND_CALLS)
+def test_a_call_of_no_known_kind_that_was_found(name, call):
+    case = cases(name, "request.json")[0]
+    state = {"chat_id": "c", "parent_id": "p", "prefix": "x"}
+    answers = [
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": ""},
+        {"role": "assistant", "content": "", "qwen": state},
+        {"role": "user", "content": "And now?"},
+    ]
+    messages = [{"role": "user", "content": "Go."}, *answers]
+    build(case.provider, case.call, {"model": "m", "messages": messages})
+
+
+# Fuzzing that is guided by the code that is reached
+
+
+@providers
+def test_what_the_cases_say_is_where_a_target_begins(name):
+    target = Target(name)
+    for seed in target.seeds():
+        target.run(seed)
+
+
+@pytest.mark.parametrize("case", params(STREAM))
+def test_events_that_are_changed_are_framed_again(case):
+    events = decode(case.provider, [case.stream])
+    assert decode(case.provider, [framed(case.provider, events)]) == events
+
+
+def test_a_fault_is_told_once_for_each_place(tmp_path, capsys):
+    run = Faults(tmp_path).watched(lambda text: {b"a": 1}[text])
+    for text in (b"a", b"b", b"c"):
+        run(text)
+    assert capsys.readouterr().out == "INPUT b'b'\n"
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"b"]

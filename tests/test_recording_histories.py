@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recording import bodies, histories
+from recording import bodies, histories, lately
 from recording.cutting import LONG, cut
 from recording.database import RecordDatabase
 from recording.histories import Histories
@@ -80,7 +80,7 @@ def test_a_conversation_that_goes_on_comes_back_byte_for_byte(
 
 
 def _remembered(*messages):
-    return json.dumps({"messages": messages}, separators=(",", ":"))
+    return json.dumps({"messages": messages}, ensure_ascii=False, separators=(",", ":"))
 
 
 LONG_ONE = {"role": "user", "content": "z" * LONG}
@@ -105,6 +105,15 @@ def test_a_body_that_ends_where_another_goes_on_is_no_continuation(short):
     body = "x" * LONG
     _keep(kept, body)
     assert kept.find("p", body) is None
+
+
+def test_a_body_counts_with_the_bytes_it_takes(short, monkeypatch):
+    monkeypatch.setattr(lately, "LARGEST", 3 * LONG)
+    kept = Histories()
+    for text in ("z", "🌍"):
+        _keep(kept, _remembered({"role": "user", "content": text * LONG}, LONG_ONE))
+        known = kept.find("p", _remembered({"role": "user", "content": text * LONG}, "more"))
+        assert (known is not None) == (text == "z")
 
 
 def test_another_kind_of_body_is_not_asked(short):

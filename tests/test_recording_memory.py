@@ -8,13 +8,14 @@ import json
 import re
 import sqlite3
 import time
+import tracemalloc
 
 import pytest
 
 from recording import Recorder, state_reader
-from recording.memory import RecentStates
+from recording.memory import RecentStates, held_bytes
 from recording.state_rows import find_states
-from recording.states import Keys, State
+from recording.states import Keys, State, keys_of, state_of
 from tests.records import recorded, request_record, rows, said
 
 THINKING = [{"type": "thinking", "thinking": "Hm 🌍", "signature": "EqQB/+aZ=="}]
@@ -340,8 +341,11 @@ def _state(text):
     return State({"t": text}, [], "turn", text)
 
 
+_LIMIT = held_bytes(_state("a" * 10))
+
+
 def test_the_states_used_last_stay():
-    recent = RecentStates(30)
+    recent = RecentStates(3 * _LIMIT)
     states = [_state(letter * 10) for letter in "abc"]
     for state in states:
         recent.add("p", [f"turn:{state.text[0]}", "call:x"], state)
@@ -352,14 +356,29 @@ def test_the_states_used_last_stay():
 
 
 def test_a_state_too_large_for_memory_is_not_kept():
-    recent = RecentStates(5)
+    recent = RecentStates(_LIMIT - 1)
     recent.add("p", ["turn:a"], _state("a" * 10))
     assert recent.find("p", Keys(["turn:a"], [])) is None
 
 
 def test_a_state_read_twice_is_one():
-    recent = RecentStates(100)
+    recent = RecentStates(3 * _LIMIT)
     for _ in range(2):
         recent.add("p", ["call:a"], _state("same"))
     found = recent.find("p", Keys(["turn:b"], ["call:a"]))
     assert found is not None
+
+
+@pytest.mark.parametrize("text", ["x", "x" * 1000, "🌍" * 1000], ids=["short", "long", "wide"])
+def test_states_take_no_more_memory_than_they_may(text):
+    recent = RecentStates(1 << 20)
+    tracemalloc.start()
+    try:
+        for number in range(2000):
+            given = {**GIVEN, "content": f"{number}", "thinking_blocks": [{"text": text}]}
+            state, keys = state_of(given, b"%d" % number), keys_of(given, b"%d" % number)
+            recent.add("anthropic", [*keys.with_context, *keys.alone], state)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 1.25 * (1 << 20)

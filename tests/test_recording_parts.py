@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -215,3 +216,16 @@ def test_a_number_that_is_gone_is_refused_until_it_is_forgotten(database):
     parts.forget()
     _request(database, "s", _told(WORDS, WORDS), parts)
     assert _whole_request("s") == _told(WORDS, WORDS)
+
+
+def test_what_is_remembered_of_ever_new_bodies_stays_small(parts):
+    tracemalloc.start()
+    try:
+        for number in range(60_000):
+            digest = number.to_bytes(16)
+            parts._parts.put(digest, number)
+            parts._nodes.put((number + 10**9, digest), number)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 10 << 20

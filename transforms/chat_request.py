@@ -201,9 +201,9 @@ def _check_tool_call(call: JSON, param: str) -> None:
     kind = call.get("type", "function")
     if not isinstance(call.get("id"), str):
         raise _wrong_type(f"{param}.id", call.get("id"), "a string")
-    if kind != "function":
-        return
     function = call.get("function")
+    if kind != "function" and function is None:
+        return
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise _wrong_type(f"{param}.function", function, "an object with `name` and `arguments`")
     if not isinstance(function.get("arguments", ""), str):

@@ -77,12 +77,13 @@ def _told(choice: JSON) -> Told:
             texts[index] = _text(function.get("arguments"))
     finish, index = _text(choice.get("finish_reason")), choice.get("index")
     logprobs = choice.get("logprobs")
+    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
     return Told(
         index=index if isinstance(index, int) else 0,
         texts={field: text for field, text in texts.items() if text},
         calls=calls,
         finish="" if finish in _UNFINISHED else finish,
-        logprobs=logprobs if isinstance(logprobs, dict) and logprobs.get("content") else None,
+        logprobs=logprobs if tokens and isinstance(tokens, list) else None,
     )
 
 

@@ -191,7 +191,8 @@ class _Results:
 
     def expect(self, calls: Any) -> None:
         """Calls whose results come next; `check_request` has seen that all do."""
-        self._names = {call["id"]: call["function"]["name"] for call in calls if "function" in call}
+        functions = {call["id"]: call.get("function") for call in calls}
+        self._names = {name: function["name"] for name, function in functions.items() if function}
         self._parts, self._media = {}, []
 
     def take(self, message: JSON, param: str, dropped: list[str]) -> list[JSON]:

@@ -225,7 +225,8 @@ class ResponseStream:
         if not self._head:
             yield from self._open()
         answer = self.answer
-        message = with_state(self._call, answer, build_message(answer["output"], self._call))
+        output = parts(answer, "output")
+        message = with_state(self._call, answer, build_message(output, self._call))
         waiting = {name: message[name] for name in _WAITING if name in message}
         if waiting:
             yield self._chunk(waiting)
