@@ -101,6 +101,7 @@ class Writer:
         self._entries: deque[Entry] = deque()
         self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
         """One for each time that the thread is to look at `_entries`."""
+        self._called_soon = False
         self._call_planned = False
         self._ending = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -172,16 +173,24 @@ class Writer:
     def put(self, entry: Entry) -> None:
         """Queues a row; never waits. Belongs to the loop's thread.
 
-        A row for which somebody waits is written at once, with all that came before it. One for
-        which nobody does lingers, so that it can share the transaction of the next: waking the
-        thread and committing cost more than the row itself.
+        A row for which somebody waits is written with all that came before it, once the loop has
+        looked after every call that is ready by now. One for which nobody does lingers, so that it
+        can share the transaction of the next: waking the thread and committing cost more than the
+        row itself.
         """
         self._entries.append(entry)
-        if entry.stored is not None:
-            self._calls.put(None)
-        elif self._loop is not None and not self._call_planned:
+        if self._loop is None:
+            return
+        if entry.stored is not None and not self._called_soon:
+            self._called_soon = True
+            self._loop.call_soon(self._call_soon)
+        elif entry.stored is None and not self._call_planned:
             self._call_planned = True
             self._loop.call_later(LINGER_S, self._call)
+
+    def _call_soon(self) -> None:
+        self._called_soon = False
+        self._calls.put(None)
 
     def _call(self) -> None:
         self._call_planned = False
