@@ -46,10 +46,10 @@ class RowBuilder:
         self._full = full
         self._lifetime_ms = lifetime_ms
 
-    def request_row(self, record: RequestRecord, secrets: tuple[str, ...]) -> RequestRow:
+    def request_row(self, record: RequestRecord, tracker: PersistenceTracker) -> RequestRow:
         """The row of a request, which has no digests yet."""
         body = record.body or {}
-        openai_request, provider_request = self._request_bodies(record, secrets)
+        openai_request, provider_request = self._request_bodies(record, tracker.secrets)
         told = {
             "provider": record.provider,
             "model": record.model,
@@ -62,7 +62,7 @@ class RowBuilder:
             "session": sessions.explicit_session_id(record.headers, body) or "",
             "title": (self._full and sessions.first_user_message(body)) or "",
         }
-        plain = self._redactor.plain_texts(told, secrets)
+        plain = self._redactor.plain_texts(told, tracker.secrets)
         return RequestRow(
             request_id=record.request_id,
             openai_request=openai_request,
@@ -81,7 +81,7 @@ class RowBuilder:
             explicit_session=plain["session"] or None,
             title=plain["title"][: sessions.TITLE_LENGTH] or None,
             lifetime_ms=self._lifetime_ms,
-            who=clues.who(record.headers),
+            who=tracker.who,
         )
 
     def response_row(self, tracker: PersistenceTracker, told: Answer) -> ResponseRow:

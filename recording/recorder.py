@@ -92,19 +92,19 @@ class Recorder:
 
     async def log_request(self, record: RequestRecord) -> PersistenceTracker:
         """Records a request; back once it is committed or spilled, after 25 ms at the latest."""
-        secrets = secret_values(record.secrets)
+        said = sessions.conversation_of(record.body or {})
         tracker = PersistenceTracker(
             record.request_id,
-            secrets=secrets,
-            message_count=sessions.count_messages(record.body or {}),
+            secrets=secret_values(record.secrets),
+            message_count=len(said),
             asked=asked_with(record),
             who=clues.who(record.headers),
-            before=clues.brief(sessions.conversation_of(record.body or {})),
+            before=clues.brief(said),
         )
         if self._running:
             loop = asyncio.get_running_loop()
             stored = loop.create_future()
-            row = self._builder.request_row(record, secrets)
+            row = self._builder.request_row(record, tracker)
             self._writer.put(Entry(row, record.body, stored))
             limit = loop.call_later(LONGEST_WAIT_S - record.waited_s, _give_up, stored)
             await stored

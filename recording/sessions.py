@@ -100,11 +100,6 @@ def conversation(body: JSON) -> Conversation:
     return Conversation(chain.hex(), answered, count)
 
 
-def count_messages(body: JSON) -> int:
-    """How many messages a request holds, system prompts left out."""
-    return sum(not _is_system(message) for message in _messages(body))
-
-
 def answer_digests(answer: JSON) -> list[str]:
     """The digest of each choice of an OpenAI answer, any of which may be continued."""
     choices = answer.get("choices")

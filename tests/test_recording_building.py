@@ -34,14 +34,14 @@ def _answer(**changes):
 
 def test_both_bodies_of_a_request_are_kept_as_sent(builder):
     record = request_record(openai_request=b'{ "model":"gpt-4o" }')
-    row = builder.request_row(record, ())
+    row = builder.request_row(record, PersistenceTracker("r"))
     assert row.openai_request == '{ "model":"gpt-4o" }'
     assert row.provider_request == record.provider_request.decode()
 
 
 def test_a_refused_call_has_no_provider_request(builder):
     record = request_record(None, provider_request=None, openai_request=b"no")
-    row = builder.request_row(record, ())
+    row = builder.request_row(record, PersistenceTracker("r"))
     assert (row.openai_request, row.provider_request, row.title) == ('"no"', None, None)
 
 
@@ -54,7 +54,7 @@ def test_nothing_of_a_request_keeps_a_secret(builder):
         upstream_url=f"https://h/?q={SECRET}",
         path=f"/x?api_key={SECRET}",
     )
-    kept = str(builder.request_row(record, (SECRET,)))
+    kept = str(builder.request_row(record, PersistenceTracker("r", secrets=(SECRET,))))
     assert not any(secret in kept for secret in (SECRET, KEY, "Müller"))
 
 
@@ -62,7 +62,7 @@ def test_a_key_hidden_in_an_escape_is_found_in_the_provider_request(builder):
     asked = '{"messages":[{"role":"user","content":"\\u0073' + KEY[1:] + '"}]}'
     body = json.loads(asked)
     record = request_record(body, openai_request=asked.encode())
-    assert KEY not in builder.request_row(record, ()).provider_request
+    assert KEY not in builder.request_row(record, PersistenceTracker("r")).provider_request
 
 
 def test_nothing_of_an_answer_keeps_a_secret(builder):
@@ -108,7 +108,7 @@ def test_an_answer_that_a_client_may_repeat_is_a_turn(builder, state, turns):
 
 def test_metadata_alone_has_no_word_of_the_conversation(metadata_builder):
     record = request_record(said("a private question"))
-    row = metadata_builder.request_row(record, ())
+    row = metadata_builder.request_row(record, PersistenceTracker("r"))
     assert (row.openai_request, row.provider_request, row.title) == (None, None, None)
 
 

@@ -7,7 +7,7 @@ import pytest
 from recording.sessions import (
     answer_digests,
     conversation,
-    count_messages,
+    conversation_of,
     explicit_session_id,
     first_user_message,
     message_digest,
@@ -150,7 +150,7 @@ def test_a_first_message_continues_nothing():
 )
 def test_bodies_that_are_no_conversation_do_no_harm(messages):
     body = {"messages": messages}
-    assert conversation(body).message_count == count_messages(body)
+    assert conversation(body).message_count == len(conversation_of(body))
     assert conversation(body).answered is None
 
 
