@@ -38,6 +38,7 @@ class Diptych:
         """None until the options are read: then no call is taken for one without a route."""
         self._recorder: Recorder | None = None
         self._calls = in_flight
+        self._around: Surroundings | None = None
         self._listening: asyncio.Task[None] | None = None
 
     def load(self, loader: Loader) -> None:
@@ -106,7 +107,7 @@ class Diptych:
         """Leaves calls in flight, and the recorder, to the next instance or to the proxy's end."""
         if self._recorder is not None:
             guard.take_over(self._recorder)
-            self._recorder = None
+            self._recorder = self._around = None
         contentviews.uninstall()
         failures.uninstall()
         http1.uninstall()
@@ -118,6 +119,8 @@ class Diptych:
         options.protect_rewrites()
         if updated & options.RECORDER_OPTIONS:
             self._open_recorder()
+        if self._recorder is not None:
+            self._around = self._surroundings(self._recorder)
 
     async def _send(self, flow: HTTPFlow) -> None:
         call = None
@@ -134,22 +137,23 @@ class Diptych:
 
     def _open_call(self, flow: HTTPFlow) -> CallInFlight:
         assert self._routes is not None
+        assert self._around is not None
         body, problem = messages.read_body(flow.request)
         model = messages.model_of(body, flow.request)
         target = self._routes.target(model)
         if target is None:
             guard.settle(flow)
-            return BareCall(flow, body, model, self._surroundings())
-        around = self._surroundings()
-        return RoutedCall(flow, body, model, around, target=target, problem=problem)
+            return BareCall(flow, body, model, self._around)
+        return RoutedCall(flow, body, model, self._around, target=target, problem=problem)
 
-    def _surroundings(self) -> Surroundings:
-        assert self._recorder is not None
+    def _surroundings(self, recorder: Recorder) -> Surroundings:
+        """What calls need of the options, looked up once and not for each of them."""
         return Surroundings(
-            recorder=self._recorder,
+            recorder=recorder,
             environment=os.environ,
             timeout_seconds=ctx.options.chat_timeout,
             keep_raw=ctx.options.chat_raw,
+            keys_for_all=options.keys_for_all(),
         )
 
     def _open_recorder(self) -> None:

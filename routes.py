@@ -220,8 +220,8 @@ class KeyRing:
     """Whether this client may spend the keys of the environment."""
 
     client_key: str | None
-    client_origin: str
-    """Scheme, host and port that the client addressed, to which its key may always go."""
+    client_url: str
+    """What the client addressed; its key may always go to that scheme, host and port."""
 
     def key_for(self, target: Target, url: str) -> str | None:
         """The key to send to `url`; None where the provider needs none.
@@ -234,7 +234,7 @@ class KeyRing:
         key = self.environment.get(target.key) if target.key else None
         if key and self.environment_allowed:
             return key
-        if self.client_key and origin(url) == self.client_origin:
+        if self.client_key and origin(url) == origin(self.client_url):
             return self.client_key
         if key and target.provider.key_required:
             raise _unauthorized(

@@ -44,6 +44,8 @@ class Surroundings:
     environment: Mapping[str, str]
     timeout_seconds: int
     keep_raw: bool
+    keys_for_all: bool
+    """Whether clients on other machines may use the keys of the environment too."""
 
 
 class CallInFlight(ABC):
@@ -59,9 +61,9 @@ class CallInFlight(ABC):
         self.model = model
         self.request_id = str(uuid.uuid4())
         self.client_request = messages.decoded_body(flow.request)
-        self.client_url = flow.request.pretty_url
         self._client_path = flow.request.path
         self._client_headers = messages.lower_headers(flow.request)
+        self.client_url = messages.client_url(flow.request, self._client_headers)
         self._client_key = messages.client_key(self._client_headers)
         self._client_secrets = messages.client_secrets(self._client_headers)
         self._around = around

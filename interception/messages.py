@@ -10,7 +10,6 @@ from ipaddress import ip_address
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from mitmproxy import ctx
 from mitmproxy.http import Headers, HTTPFlow, Request, Response
 
 from transforms.contract import JSON, ErrorAnswer
@@ -89,6 +88,13 @@ def model_of(body: JSON | None, request: Request) -> str:
     return legible[1].decode("utf-8", "replace") if legible else ""
 
 
+def client_url(request: Request, headers: Mapping[str, str]) -> str:
+    """The URL that the client asked for, by the host that it named itself."""
+    host = request.authority if request.is_http2 or request.is_http3 else ""
+    host = host or headers.get("host", "")
+    return f"{request.scheme}://{host}{request.path}" if host else str(request.url)
+
+
 def client_key(headers: Mapping[str, str]) -> str | None:
     """The key in the client's headers, by OpenAI's or Azure's custom."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -101,13 +107,6 @@ def client_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
     """Everything in the client's headers that gives access; an answer may repeat any of it."""
     sent = [headers.get(name, "") for name in _SECRET_HEADERS]
     return tuple(value.rpartition(" ")[2] for value in sent if value)
-
-
-def may_use_environment_keys(flow: HTTPFlow) -> bool:
-    """Whether the keys of the proxy's environment are there for this client."""
-    return bool(
-        ctx.options.chat_remote or getattr(ctx.options, "proxyauth", None) or is_local(flow)
-    )
 
 
 def is_local(flow: HTTPFlow) -> bool:

@@ -158,6 +158,11 @@ def bad_value(name: str, value: object, accepted: str) -> exceptions.OptionsErro
     return exceptions.OptionsError(f"Option `{name}` is `{value}`; accepted is {accepted}.")
 
 
+def keys_for_all() -> bool:
+    """Whether the keys of the proxy's environment are there for clients on other machines too."""
+    return bool(ctx.options.chat_remote or getattr(ctx.options, "proxyauth", None))
+
+
 def parse_routes(texts: Sequence[str]) -> Routes:
     """The routes of `chat_routes`. Raises OptionsError."""
     try:

@@ -163,9 +163,9 @@ class RoutedCall(CallInFlight):
     def _keys(self) -> KeyRing:
         return KeyRing(
             environment=self._around.environment,
-            environment_allowed=messages.may_use_environment_keys(self.flow),
+            environment_allowed=self._around.keys_for_all or messages.is_local(self.flow),
             client_key=self._client_key,
-            client_origin=origin(self.client_url),
+            client_url=self.client_url,
         )
 
     async def refuse(self, answer: ErrorAnswer) -> None:

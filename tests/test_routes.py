@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from routes import KeyRing, Routes, Target, origin, parse_route, provider_at
+from routes import KeyRing, Routes, Target, parse_route, provider_at
 from transforms import PROVIDERS
 from transforms.errors import RequestError
 
@@ -120,9 +120,9 @@ def test_models_are_those_the_routes_name():
 URL = "https://api.anthropic.com/v1/messages"
 
 
-def ring(environment=None, allowed=True, client_key=None, client_origin="http://client:80"):
+def ring(environment=None, allowed=True, client_key=None, client_url="http://client/v1"):
     """The keys at hand, few as they are."""
-    return KeyRing(environment or {}, allowed, client_key, client_origin)
+    return KeyRing(environment or {}, allowed, client_key, client_url)
 
 
 def target(key="ANTHROPIC_API_KEY", provider="anthropic"):
@@ -140,7 +140,7 @@ def test_the_clients_key_goes_where_the_route_sends_it():
 
 
 def test_the_clients_key_may_go_to_the_host_it_addressed():
-    keys = ring(client_key="client's", client_origin=origin(URL))
+    keys = ring(client_key="client's", client_url=URL)
     assert keys.key_for(target(), URL) == "client's"
 
 
