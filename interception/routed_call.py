@@ -327,13 +327,9 @@ class RoutedCall(CallInFlight):
             body = dumps(completion)
             headers["content-type"] = "application/json"
         messages.replace_answer(response, body, headers)
-        self._log_answer(completion, provider_answer)
-        self._show(
-            completion=completion,
-            error=None,
-            state="complete",
-            provider_response=dumps(provider_answer),
-        )
+        told = dumps(provider_answer)
+        self._log_answer(completion, told)
+        self._show(completion=completion, error=None, state="complete", provider_response=told)
 
     def _without_secrets(self, answer: ErrorAnswer) -> ErrorAnswer:
         """The error without keys and cookies of ours, which a provider may repeat."""

@@ -232,12 +232,13 @@ def _long_bodies(row: Row, parts: PartStore) -> dict[str, str]:
 def _write_response(database: Database, row: ResponseRow, parts: PartStore) -> None:
     request = execute(
         database,
-        "SELECT id, session_id, parent_id, digest, created_at FROM requests WHERE request_id = ?",
+        "SELECT q.id, q.session_id, q.parent_id, q.digest, q.created_at, a.id IS NOT NULL "
+        "FROM requests q LEFT JOIN responses a ON a.request_id = q.id WHERE q.request_id = ?",
         (row.request_id,),
     ).fetchone()
     if request is None:
         raise LookupError("its request is not in the database")
-    number, session_id, parent_id, digest, created_at = request
+    number, session_id, parent_id, digest, created_at, told_before = request
     response_id = _free_id(database, row, number)
     long = _long_bodies(row, parts)
     columns = [None if name in long else getattr(row, name) for name in _RESPONSE_COLUMNS]
@@ -246,7 +247,7 @@ def _write_response(database: Database, row: ResponseRow, parts: PartStore) -> N
         _UPSERT_RESPONSE,
         (*columns, number, session_id, parent_id, response_id, created_at),
     ).rowcount
-    if written:
+    if written and (long or told_before):
         _write_answer_parts(database, row, number, long, parts)
     for position, (arrived_ms, body) in enumerate(row.pieces, row.first_piece):
         execute(database, _INSERT_PIECE, (number, position, arrived_ms, body))

@@ -97,10 +97,11 @@ def check_request(body: object) -> JSON:
             raise RequestError(
                 f"`{required}` is missing.", param=required, code="missing_required_parameter"
             )
-    for name, (accepts, accepted) in _TYPES.items():
-        value = body.get(name)
-        if value is not None and not accepts(value):
-            raise _wrong_type(name, value, accepted)
+    for name, value in body.items():
+        if value is not None and name in _TYPES:
+            accepts, accepted = _TYPES[name]
+            if not accepts(value):
+                raise _wrong_type(name, value, accepted)
     _check_messages(body["messages"])
     _check_tools(body.get("tools") or [])
     return body
@@ -218,14 +219,15 @@ def _check_pairing(messages: list[JSON]) -> None:
             _take_result(message, awaited, f"messages[{position}].tool_call_id")
             continue
         _check_answered(awaited)
-        awaited = _calls(message, f"messages[{position}].tool_calls")
+        calls = message.get("tool_calls")
+        awaited = _calls(message, calls, f"messages[{position}].tool_calls") if calls else {}
     _check_answered(awaited)
 
 
-def _calls(message: JSON, param: str) -> dict[str, str]:
+def _calls(message: JSON, calls: list[JSON], param: str) -> dict[str, str]:
     """The ids of a message's calls, each with the parameter to name if it goes unanswered."""
-    ids = [call["id"] for call in message.get("tool_calls") or ()]
-    if ids and message["role"] != "assistant":
+    ids = [call["id"] for call in calls]
+    if message["role"] != "assistant":
         raise RequestError(
             f"`{param}` is in a `{message['role']}` message; only the assistant calls.", param=param
         )
