@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 
 from tests.cases import Case, fold, params, without_nulls
+from transforms import assembly
 from transforms.assembly import Assembler, split_completion
 
 
@@ -319,3 +320,24 @@ def test_split_answer_comes_in_openais_order() -> None:
     ]
     assert chunks[-1]["choices"] == []
     assert chunks[-1]["usage"] == {"total_tokens": 9}
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"content": "more"},
+        {"annotations": [{"type": "url_citation"}]},
+        {"audio": {"data": "more"}},
+        {"tool_calls": [{"index": 0, "function": {"arguments": "more"}}]},
+    ],
+    ids=["text", "list", "nested", "item"],
+)
+def test_an_answer_that_is_too_long_is_known_to_be_cut(
+    delta: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assembly, "LARGEST_ANSWER", 1)
+    told = Assembler()
+    told.add(chunk(delta))
+    assert not told.is_cut
+    told.add(chunk(delta))
+    assert told.is_cut

@@ -12,7 +12,7 @@ from tests.cases import STREAM, Case, decode, feed_all, fold, params, run_stream
 from transforms.contract import Call, ErrorAnswer, Event
 from transforms.errors import RequestError, ResponseError
 from transforms.qwen import PROVIDER
-from transforms.qwen.errors import CHAT_LOST
+from transforms.qwen.errors import CHAT_LOST, is_lost
 from transforms.qwen.tools import CallFinder
 
 CHAT = "6b0d4d3e-52a8-4c3f-9a57-2f2f8d3c1a10"
@@ -590,6 +590,7 @@ def test_a_chat_without_an_id_raises(body):
 def test_errors_are_mapped_whatever_their_status(status, body, told):
     answer = error(body, status)
     assert (answer.status, answer.code) == told
+    assert is_lost(answer) == (told[1] == CHAT_LOST)
 
 
 def test_a_block_without_end_tag_that_is_no_call_is_text() -> None:
