@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from itertools import takewhile
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recording import bodies
 from recording.bodies import (
     answer_columns,
     answer_id,
     body_text,
     chat_id,
     clean_text,
+    common_start,
     parse_body,
 )
 from tests.records import ANSWER
@@ -113,3 +119,13 @@ def test_the_chat_is_told_by_the_state_on_the_message(message, told):
 
 def test_an_answer_without_choices_tells_no_chat():
     assert chat_id({}) is None
+
+
+@given(st.text("ab", max_size=40), st.text("ab", max_size=40), st.text("ab", max_size=40))
+def test_what_two_texts_begin_with_is_told_but_for_a_block(start, one, other):
+    with pytest.MonkeyPatch.context() as smaller:
+        smaller.setattr(bodies, "_BLOCK", 4)
+        common = common_start(start + one, start + other)
+    pairs = zip(start + one, start + other, strict=False)
+    exact = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    assert exact - 4 < common <= exact
