@@ -128,8 +128,8 @@ class RowBuilder:
             return stored, None
         # The provider's body mostly says nothing that the client's does not: where that has no
         # key, and hides none in an escape, there is no need to look again.
-        look = record.recalled or stored != asked or "\\u00" in asked
-        return stored, self._redactor.json_text(sent, secrets, shapes=look)
+        look = record.recalled or stored != asked or "\\u00" in asked or "\\/" in asked
+        return stored, self._redactor.json_text(sent, secrets if look else (), shapes=look)
 
     def _body(self, body: Body, secrets: tuple[str, ...]) -> str | None:
         if not self._full:

@@ -58,11 +58,23 @@ def test_nothing_of_a_request_keeps_a_secret(builder):
     assert not any(secret in kept for secret in (SECRET, KEY, "Müller"))
 
 
-def test_a_key_hidden_in_an_escape_is_found_in_the_provider_request(builder):
-    asked = '{"messages":[{"role":"user","content":"\\u0073' + KEY[1:] + '"}]}'
+@pytest.mark.parametrize(
+    ("hidden", "shown"),
+    [
+        ("\\u0073" + KEY[1:], KEY),
+        ("Bearer ab\\/cdefghijklmnopqrs", "Bearer ab/cdefghijklmnopqrs"),
+        ("my\\/secret", "my/secret"),
+        ("my\\u002fsecret", "my/secret"),
+    ],
+    ids=["a shape", "a shape with a slash", "a secret", "a secret by number"],
+)
+def test_a_key_hidden_in_an_escape_is_found_in_the_provider_request(builder, hidden, shown):
+    asked = '{"messages":[{"role":"user","content":"' + hidden + '"}]}'
     body = json.loads(asked)
+    assert body["messages"][0]["content"] == shown
     record = request_record(body, openai_request=asked.encode())
-    assert KEY not in builder.request_row(record, PersistenceTracker("r")).provider_request
+    tracker = PersistenceTracker("r", secrets=("my/secret",))
+    assert shown not in builder.request_row(record, tracker).provider_request
 
 
 def test_nothing_of_an_answer_keeps_a_secret(builder):
