@@ -63,7 +63,8 @@ _SHAPES: tuple[Shape, ...] = (
         r"A(?=Iza|KIA|SIA)(?:(?<![A-Za-z0-9+/]A)|(?<=\\[bfnrt]A)|(?<=\\u[0-9a-fA-F]{4}A))"
         r"(?:Iza[\w-]{35}|(?:KIA|SIA)[0-9A-Z]{16})"
     ),
-    _whole(r"Bearer [A-Za-z0-9._~+/=-]{16,}"),
+    # Some encoders of JSON escape slashes.
+    _whole(r"Bearer (?:[A-Za-z0-9._~+/=-]|\\/){16,}"),
     (
         re.compile(r"J(?<=eyJ)[\w-]{8,}\.eyJ", re.ASCII),
         re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)?", re.ASCII),
@@ -104,10 +105,8 @@ class Redactor:
         `shapes=False` leaves the well-known shapes out, for a text that is known to have none.
         """
         for secret in secrets:
-            text = text.replace(secret, REDACTED)
-            escaped = json.dumps(secret)[1:-1]
-            if escaped != secret:
-                text = text.replace(escaped, REDACTED)
+            for spelling in _spellings(secret):
+                text = text.replace(spelling, REDACTED)
         if shapes:
             text = self._without_known_shapes(text)
         return _STRING.sub(self._string, text) if self._patterns else text
@@ -158,6 +157,12 @@ class Redactor:
             # A pattern that may match nothing must not write between all characters.
             value = pattern.sub(lambda match: REDACTED if match.group() else "", value)
         return value
+
+
+def _spellings(secret: str) -> set[str]:
+    """A secret as it may stand within a JSON text."""
+    escaped = json.dumps(secret)[1:-1]
+    return {secret, escaped, escaped.replace("/", "\\/")}
 
 
 def redact_url(url: str) -> str:

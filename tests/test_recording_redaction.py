@@ -71,6 +71,8 @@ def test_the_secrets_of_the_exchange_are_redacted_in_any_spelling():
     secret = 'p"ssword\\with é'
     text = json.dumps({"a": secret, "b": f"x{secret}y"})
     assert Redactor().json_text(text, (secret,)) == '{"a": "[redacted]", "b": "x[redacted]y"}'
+    slashed = '{"a": "my\\/secret", "b": "Bearer ab\\/cdefghijklmnopqrs"}'
+    assert Redactor().json_text(slashed, ("my/secret",)) == '{"a": "[redacted]", "b": "[redacted]"}'
 
 
 def test_dummy_keys_are_words_and_longer_secrets_come_first():
