@@ -8,6 +8,7 @@ end the client's body, and nothing may be raised, since an exception leaves the 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from interception.decoding import ContentDecoder, UnreadableEncoding
@@ -22,6 +23,13 @@ logger = logging.getLogger(__name__)
 
 LARGEST_EVENT = 256 << 20
 """Bytes that are held for the end of an event, which may never come."""
+
+KEEP_ALIVE_S = 5.0
+"""Seconds without a word for the client, after which the provider's next sign of life is passed on:
+a ping, a comment, or thoughts that it keeps to itself."""
+
+KEEP_ALIVE = b": ping\n\n"
+"""A comment, which clients pass over."""
 
 INTERNAL_ERROR = ErrorAnswer(
     500,
@@ -56,6 +64,7 @@ class Translator:
         self._told = Assembler()
         self._with_usage = wants_usage(call.request)
         self._done = False
+        self._told_at = time.monotonic()
 
     @property
     def is_cut(self) -> bool:
@@ -92,7 +101,17 @@ class Translator:
         except Exception:
             log_fault(logger, "The stream of a call could not be translated.")
             translated = self.fail(INTERNAL_ERROR)
-        return translated or []
+        if translated:
+            self._told_at = time.monotonic()
+            return translated
+        return self._sign_of_life() if piece else []
+
+    def _sign_of_life(self) -> bytes | list[bytes]:
+        now = time.monotonic()
+        if now - self._told_at < KEEP_ALIVE_S:
+            return []
+        self._told_at = now
+        return KEEP_ALIVE
 
     def fail(self, answer: ErrorAnswer) -> bytes:
         """The error event that ends the client's stream."""

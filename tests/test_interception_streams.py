@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interception import streams
 from interception.streams import Translator, Watcher, assemble, stream_of
 from tests.answers import CLAUDE, body, claude_events, openai_events
 from tests.clients import ask, events
@@ -43,6 +44,22 @@ def test_any_split_gives_the_same_stream(cuts):
 def test_a_piece_without_a_chunk_gives_no_bytes_at_all():
     # b"" in mid-stream would end the client's body.
     assert translator()(b"event: message_start\n") == []
+
+
+def test_a_provider_that_keeps_its_thoughts_to_itself_keeps_the_client_waiting(monkeypatch):
+    ping = b'event: ping\ndata: {"type": "ping"}\n\n'
+    start, *rest = claude_events(["Hello"])
+    stream = translator()
+    quick = [stream(start), stream(ping)]
+    with monkeypatch.context() as later:
+        later.setattr(streams, "KEEP_ALIVE_S", 0)
+        slow = [stream(piece) for piece in (ping, b": thinking", b"\n\n")]
+    assert (quick[1], slow) == ([], [b": ping\n\n"] * 3)
+    told = run(stream, rest)
+    chunks = [each for each in events(quick[0] + told) if each != "[DONE]"]
+    said = [chunk["choices"][0]["delta"].get("content") for chunk in chunks if chunk["choices"]]
+    assert "".join(filter(None, said)) == "Hello"
+    assert stream(ping) == stream(b"") == []
 
 
 def test_nothing_follows_an_error():

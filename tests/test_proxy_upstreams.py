@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.answers import CLAUDE, body, claude_events, openai_events
-from tests.clients import NOWHERE, ask, events, http, post
+from tests.clients import NOWHERE, ask, events, http, post, sdk
 from tests.proxy import Proxy
 from tests.raw_upstream import answer, chunked, raw_upstream, read_request
 from tests.upstream import stream_reply
@@ -337,3 +337,21 @@ def test_a_client_that_leaves_frees_its_provider_at_once(stage, moment):
     [last] = proxy.query("SELECT request_id FROM requests ORDER BY id DESC LIMIT 1")
     row = proxy.exchange(last["request_id"])
     assert (row["state"], row["error"]) == ("interrupted", "the client left")
+
+
+def test_a_provider_that_only_pings_keeps_the_client_waiting(start_proxy, upstream, tmp_path):
+    script = tmp_path / "impatient.py"
+    script.write_text("from interception import streams\nstreams.KEEP_ALIVE_S = 0\n")
+    proxy = start_proxy(
+        routes=[f"claude-*=anthropic@{upstream.url}"],
+        environment={"ANTHROPIC_API_KEY": "k"},
+        arguments=["-s", str(script)],
+    ).wait_until_up()
+    start, *rest = claude_events(["Hel", "lo"])
+    ping = b'event: ping\ndata: {"type": "ping"}\n\n'
+    upstream.reply(stream_reply([start, ping, *rest]), stream_reply([start, ping, *rest]))
+    assert b": ping\n\n" in post(proxy, ask("claude-x", stream=True)).content
+    with sdk(proxy).chat.completions.stream(**ask("claude-x")) as stream:
+        stream.until_done()
+        completion = stream.get_final_completion()
+    assert completion.choices[0].message.content == "Hello"
