@@ -90,6 +90,8 @@ class Retention:
         self._scales = scales = self._scales or scales_for(database)
         self.waits = not scales.claim(database)
         self._more = not self.waits and self._remove(database, parts, scales)
+        if self._more:
+            _checkpoint(database)
         if not self.waits and not self._more:
             scales.release(database)
         self._next_step = now + (BUSY_EVERY_S if self._more or self.waits else CHECK_EVERY_S)
@@ -130,7 +132,6 @@ class Retention:
         started = time.monotonic()
         with writing(database):
             scales.take_off(_remove_requests(database, session_id, self._requests, scales))
-        _checkpoint(database)
         self._adapt((time.monotonic() - started) * 1000)
         return True
 
@@ -175,7 +176,6 @@ def _give_back(database: Database) -> bool:
     ):
         return False
     give_back(database, _VACUUM_PAGES)
-    _checkpoint(database)
     return True
 
 
