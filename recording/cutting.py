@@ -102,6 +102,14 @@ def cut_strings(element: bytes) -> list[bytes]:
     return pieces
 
 
+def role_of(message: memoryview | msgspec.Raw) -> str:
+    """Who speaks in the JSON text of a message; empty where nobody is named."""
+    try:
+        return _spoken(message).role
+    except _UNREADABLE:
+        return ""
+
+
 class _Cutter:
     """Walks through one body; `text` is the same, letter for letter, for the reader."""
 
@@ -177,7 +185,4 @@ class _Cutter:
 
 
 def _is_system(element: memoryview) -> bool:
-    try:
-        return _spoken(element).role in ("system", "developer")
-    except _UNREADABLE:
-        return False
+    return role_of(element) in ("system", "developer")

@@ -7,6 +7,8 @@ import re
 
 import msgspec
 
+from recording.cutting import role_of
+
 _STRING = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"(\s*:)?', re.DOTALL)
 _CLOSING = re.compile(r'"\s*(?:[,:}\]]|$)')
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
@@ -28,12 +30,7 @@ class _Asked(msgspec.Struct):
     messages: list[msgspec.Raw]
 
 
-class _Spoken(msgspec.Struct):
-    role: str = ""
-
-
 _messages = msgspec.json.Decoder(_Asked).decode
-_spoken = msgspec.json.Decoder(_Spoken).decode
 
 
 def words_of(piece: str) -> str:
@@ -64,16 +61,9 @@ def words_of_request(body: str, *, continues: bool) -> str:
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return words_of(body)
     if continues:
-        answers = [place for place, each in enumerate(messages) if _role(each) == "assistant"]
+        answers = [place for place, each in enumerate(messages) if role_of(each) == "assistant"]
         messages = messages[answers[-1] + 1 if answers else 0 :]
     return "\n".join(words_of(bytes(each).decode()) for each in messages)
-
-
-def _role(message: msgspec.Raw) -> str:
-    try:
-        return _spoken(message).role
-    except (msgspec.DecodeError, RecursionError):
-        return ""
 
 
 def _plain(text: str) -> str:
