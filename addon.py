@@ -22,6 +22,7 @@ from interception.bare_call import BareCall
 from interception.border import border
 from interception.call_in_flight import CallInFlight, Surroundings, in_flight
 from interception.listening import listen_where_told
+from interception.pages import Pages, is_for_pages
 from interception.routed_call import RoutedCall
 from recording import Recorder
 from routes import Routes
@@ -40,6 +41,7 @@ class Diptych:
         self._calls = in_flight
         self._around: Surroundings | None = None
         self._listening: asyncio.Task[None] | None = None
+        self._pages = Pages()
 
     def load(self, loader: Loader) -> None:
         """Declares the options, and what Diptych adds to mitmproxy."""
@@ -67,14 +69,16 @@ class Diptych:
         """
         gc.collect()
         gc.freeze()
-        self._listening = asyncio.get_running_loop().create_task(listen_where_told())
+        self._listening = asyncio.get_running_loop().create_task(self._listen())
 
     async def request(self, flow: HTTPFlow) -> None:
         """Turns a routed call to its provider, once its record is committed."""
         if flow.response is not None or flow.error is not None:
             return
         with border(None, "A request could not be looked at."):
-            if self._routes and messages.is_model_list(flow.request):
+            if is_for_pages(flow):
+                await self._pages.answer(flow)
+            elif self._routes and messages.is_model_list(flow.request):
                 listed = dumps(self._routes.models())
                 flow.response = messages.response(200, listed, {"content-type": "application/json"})
             elif messages.is_chat_completion(flow.request):
@@ -105,6 +109,7 @@ class Diptych:
 
     def done(self) -> None:
         """Leaves calls in flight, and the recorder, to the next instance or to the proxy's end."""
+        self._pages.stop()
         if self._recorder is not None:
             guard.take_over(self._recorder)
             self._recorder = self._around = None
@@ -121,6 +126,11 @@ class Diptych:
             self._open_recorder()
         if self._recorder is not None:
             self._around = self._surroundings(self._recorder)
+
+    async def _listen(self) -> None:
+        await listen_where_told()
+        with border(None, "It could not be told where the pages are."):
+            self._pages.announce()
 
     async def _send(self, flow: HTTPFlow) -> None:
         call = None
@@ -156,6 +166,9 @@ class Diptych:
             keys_for_all=options.keys_for_all(),
         )
 
+    def _waiting(self) -> int:
+        return self._recorder.waiting if self._recorder is not None else 0
+
     def _open_recorder(self) -> None:
         guard.relieve()
         if self._recorder is not None:
@@ -169,6 +182,7 @@ class Diptych:
                 keep_mb=ctx.options.chat_keep_mb,
             )
             self._recorder.start(asyncio.get_running_loop())
+            self._pages.show(ctx.options.chat_db, self._waiting)
             for call in self._calls.values():
                 call.record_with(self._recorder)
         except exceptions.OptionsError:

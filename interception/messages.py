@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from mitmproxy.http import Headers, HTTPFlow, Request, Response
 
+from inspection.web.access import is_loopback
 from transforms.contract import JSON, ErrorAnswer
 from transforms.errors import RequestError
 from transforms.json_text import dumps, loads, repeated_member
@@ -112,13 +112,7 @@ def client_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
 def is_local(flow: HTTPFlow) -> bool:
     """Whether the client is on this machine."""
     peer = flow.client_conn.peername
-    return bool(peer) and _is_loopback(peer[0])
-
-
-@lru_cache(maxsize=256)
-def _is_loopback(host: str) -> bool:
-    address = ip_address(host.partition("%")[0])
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+    return bool(peer) and is_loopback(peer[0])
 
 
 def may_fetch_from_private(flow: HTTPFlow) -> bool:

@@ -70,7 +70,7 @@ OPTIONS = (
         "chat_remote",
         bool,
         False,
-        "Let clients that are not on this machine use keys from the environment.",
+        "Let clients that are not on this machine use keys from the environment and the pages.",
     ),
     Option(
         "chat_timeout",

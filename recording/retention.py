@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from peewee import Database, SqliteDatabase
 
@@ -11,7 +12,7 @@ from recording.database import give_back, writing
 from recording.parts import PartStore
 from recording.search import merge, unsay
 from recording.sweeping import sweep
-from recording.weighing import Scales, scales_for
+from recording.weighing import PageScales, Scales, scales_for
 
 DAY_MS = 86_400_000
 CHECK_EVERY_S = 60.0
@@ -25,6 +26,7 @@ _STEP_MS = 20
 
 _SWEEP_S = 0.015
 _MOST_REQUESTS = 32
+_BY_HAND_REQUESTS = 8
 _VACUUM_PAGES = 64
 _IN_FLIGHT_MS = 3_600_000
 
@@ -141,6 +143,22 @@ class Retention:
             self._requests = max(self._requests // 2, 1)
         elif took_ms < limit / 4:
             self._requests = min(self._requests * 2, _MOST_REQUESTS)
+
+
+def remove_session(database: Database, session_id: str) -> Iterator[None]:
+    """Removes a session with all that hangs on it, a little with each step.
+
+    No step means that there is no such session. What only it needed is left for `Retention`.
+
+    Raises:
+        peewee.DatabaseError: the database cannot be written.
+    """
+    while execute(database, "SELECT 1 FROM sessions WHERE id = ?", (session_id,)).fetchone():
+        with writing(database):
+            # Nobody weighs here; whoever does finds out with the next weighing.
+            _remove_requests(database, session_id, _BY_HAND_REQUESTS, PageScales())
+        _checkpoint(database)
+        yield
 
 
 def _sweep(database: Database, parts: PartStore | None, scales: Scales) -> bool:

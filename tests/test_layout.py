@@ -19,10 +19,10 @@ RANKS = {
     "addon": 0,
     "interception": 1,
     "inspection": 2,
-    "recording": 2,
     "routes": 2,
-    "models": 3,
-    "transforms": 3,
+    "recording": 3,
+    "models": 4,
+    "transforms": 4,
 }
 """Our packages, outermost first. A module imports from its own package or from inner ones."""
 

@@ -1,0 +1,83 @@
+"""The application: who may look, what is looked at, and how a failure reads."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, request
+from markupsafe import Markup
+from peewee import DatabaseError, InterfaceError
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from inspection.plain_text import neutralise
+from inspection.web import api, pages
+from inspection.web.access import HEADERS, Access, is_api
+from inspection.web.filters import FilterError
+from inspection.web.record import Record, UnreadableError
+from recording.faults import log_fault
+
+logger = logging.getLogger(__name__)
+
+_Answer = Response | tuple[str, int]
+
+
+def create_app(record: Record, access: Access) -> Flask:
+    """The pages and the API over one record."""
+    app = Flask(__name__, static_folder=None)
+    app.config["RECORD"] = record
+    # Whatever a template shows passes here before it is escaped.
+    app.jinja_options = {"finalize": _shown, "trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_env.globals |= pages.filters()
+    app.register_blueprint(api.blueprint)
+    app.register_blueprint(pages.blueprint)
+    app.before_request(access.check)
+    app.after_request(_with_headers)
+    app.register_error_handler(HTTPException, _refused)
+    app.register_error_handler(FilterError, _misasked)
+    for unreadable in (DatabaseError, InterfaceError, UnreadableError):
+        app.register_error_handler(unreadable, _unreadable)
+    app.register_error_handler(Exception, _failed)
+    return app
+
+
+def _shown(value: object) -> object:
+    """A text without characters that make it read otherwise than it is; null as nothing."""
+    if isinstance(value, Markup):
+        return value
+    return neutralise(value) if isinstance(value, str) else "" if value is None else value
+
+
+def _with_headers(response: Any) -> Any:
+    response.headers.update(HEADERS)
+    return response
+
+
+def _refused(exc: HTTPException) -> Any:
+    return _told(exc.code or HTTPStatus.INTERNAL_SERVER_ERROR, exc.description or exc.name)
+
+
+def _misasked(exc: FilterError) -> _Answer:
+    return _told(HTTPStatus.BAD_REQUEST, str(exc), exc.name)
+
+
+def _unreadable(exc: Exception) -> _Answer:
+    """The words of a driver may name values; ours do not."""
+    why = str(exc) if isinstance(exc, UnreadableError) else type(exc).__name__
+    return _told(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"The record cannot be read at the moment: {why} Calls go on, and their records wait.",
+    )
+
+
+def _failed(exc: Exception) -> _Answer:
+    log_fault(logger, "A page could not be shown.")
+    return _told(HTTPStatus.INTERNAL_SERVER_ERROR, "This failed; the log has the details.")
+
+
+def _told(status: int, message: str, param: str | None = None) -> _Answer:
+    if is_api(request):
+        return api.error(status, message, param)
+    return pages.error_page(status, message)

@@ -1,0 +1,109 @@
+"""The pages and the API on the proxy itself: which requests are for them, and their answers.
+
+They have a host name of their own for clients that go through the proxy, and a path of their own
+for those that address it themselves. They are answered in a thread: whoever looks at the record
+holds up no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from flask import Flask
+from mitmproxy import ctx
+from mitmproxy.http import HTTPFlow, Response
+from mitmproxy.proxy.mode_specs import ReverseMode
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Response as WebResponse
+
+from inspection.web.access import HOST, Access, is_loopback
+from inspection.web.app import create_app
+from inspection.web.record import Record
+
+logger = logging.getLogger(__name__)
+
+PATH = "/-/diptych"
+_THREADS = 2
+
+
+class Pages:
+    """The application, for as long as the addon lives; the record may be another one meanwhile."""
+
+    def __init__(self) -> None:
+        self._access = Access(remote=lambda: bool(ctx.options.chat_remote))
+        self._app: Flask | None = None
+        self._threads = ThreadPoolExecutor(_THREADS, "diptych-pages")
+
+    def show(self, url: str, waiting: Callable[[], int]) -> None:
+        """Shows this record from now on. Raises ValueError when the URL cannot be used."""
+        self._app = create_app(Record(url, waiting), self._access)
+
+    def announce(self) -> None:
+        """Says where the pages are; the token is nowhere else."""
+        token = f"/?token={self._access.token}"
+        logger.info("Pages at http://%s%s through the proxy.", HOST, token)
+        for server in ctx.master.addons.get("proxyserver").servers:
+            for host, port, *_ in server.listen_addrs:
+                logger.info(
+                    "Pages at http://%s%s%s in a browser.", _address(host, port), PATH, token
+                )
+
+    async def answer(self, flow: HTTPFlow) -> None:
+        """Answers with the page that the request asks for."""
+        # Without an answer the request would leave, its token with it.
+        flow.response = Response.make(500, b"The pages failed; the log has the details.")
+        loop = asyncio.get_running_loop()
+        flow.response = await loop.run_in_executor(self._threads, self._answer, flow)
+
+    def stop(self) -> None:
+        """Lets the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _answer(self, flow: HTTPFlow) -> Response:
+        assert self._app is not None
+        told = WebResponse.from_app(self._app, _environ(flow), buffered=True)
+        headers = [(name.encode(), value.encode()) for name, value in told.headers.items()]
+        return Response.make(told.status_code, told.get_data(), headers)
+
+
+def is_for_pages(flow: HTTPFlow) -> bool:
+    """Whether a request is for the pages and for nobody else."""
+    if _is_on_path(flow):
+        return isinstance(flow.client_conn.proxy_mode, ReverseMode) or _addresses_proxy(flow)
+    return flow.request.host == HOST
+
+
+def _is_on_path(flow: HTTPFlow) -> bool:
+    return flow.request.path.startswith(PATH + "/")
+
+
+def _addresses_proxy(flow: HTTPFlow) -> bool:
+    """Whether a request is to the proxy's own port; it could not be sent on anyway."""
+    here = flow.client_conn.sockname
+    host, port = flow.request.host, flow.request.port
+    return port == here[1] and (host in ("localhost", here[0]) or is_loopback(host))
+
+
+def _environ(flow: HTTPFlow) -> dict[str, object]:
+    """A request as WSGI has it."""
+    request = flow.request
+    root = PATH if _is_on_path(flow) else ""
+    host = request.host_header or HOST
+    peer = flow.client_conn.peername
+    return EnvironBuilder(
+        path=request.path.removeprefix(root),
+        base_url=f"{request.scheme}://{host}{root}/",
+        method=request.method,
+        headers=[(name, value) for name, value in request.headers.items(multi=True)],
+        data=request.get_content(strict=False) or b"",
+        environ_overrides={"REMOTE_ADDR": peer[0] if peer else ""},
+    ).get_environ()
+
+
+def _address(host: str, port: int) -> str:
+    """Where a browser on this machine finds a listener."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"{host}:{port}"
