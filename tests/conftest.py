@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import openai
 import pytest
+from peewee import Database
 
+from recording.database import RecordDatabase
 from tests import postgres
 from tests.clients import sdk
 from tests.postgres import Postgres
@@ -69,6 +72,23 @@ def postgres_server() -> Iterator[Postgres]:
 def postgres_url(postgres_server: Postgres) -> str:
     """The URL of a new, empty database."""
     return postgres_server.create()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new database, once in a file and once in PostgreSQL."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgres_url")
+    return f"sqlite:///{tmp_path / 'chats.db'}"
+
+
+@pytest.fixture
+def database(any_url: str) -> Iterator[Database]:
+    """A new record, open, once in a file and once in PostgreSQL."""
+    record = RecordDatabase(any_url)
+    record.open()
+    yield record.database
+    record.close()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from peewee import IntegrityError
 
 from models import MODELS, Exchange, Request, Response
-from recording.database import RecordDatabase
 from recording.parts import WHOLE, PartStore
 from recording.rows import write_row
 from tests.records import request_row, response_row, said
@@ -22,16 +21,10 @@ WORDS = "There is more to say – \\u00fc and \\n. " * 120
 PANELS = ("openai_request", "provider_request", "provider_response", "openai_response")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request, tmp_path):
-    url = f"sqlite:///{tmp_path / 'chats.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    record = RecordDatabase(url)
-    record.open()
-    with record.database.bind_ctx(MODELS):
-        yield record.database
-    record.close()
+@pytest.fixture
+def database(database):
+    with database.bind_ctx(MODELS):
+        yield database
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from recording.database import RecordDatabase
 from recording.placing import QUOTED_MS, RETRY_MS, TITLE_MS
 from recording.rows import write_row
 from tests.records import answered_row, asked_row, said
@@ -48,16 +47,9 @@ class Record:
         return self._database.execute_sql(sql).fetchall()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def record(request, tmp_path):
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'chats.db'}"
-    else:
-        url = request.getfixturevalue("postgres_url")
-    store = RecordDatabase(url)
-    store.open()
-    yield Record(store.database)
-    store.close()
+@pytest.fixture
+def record(database):
+    return Record(database)
 
 
 def _captured(client):

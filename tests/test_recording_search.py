@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 import models
 from recording.database import RecordDatabase
 from recording.parts import PartStore
@@ -16,17 +14,6 @@ from recording.words import words_of
 from tests.records import request_row, response_row, said
 
 FILLER = "It goes on and on. " * 250
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request, tmp_path):
-    url = f"sqlite:///{tmp_path / 'chats.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    record = RecordDatabase(url)
-    record.open()
-    yield record.database
-    record.close()
 
 
 def _ask(database, name, *texts, **members):

@@ -6,27 +6,13 @@ import itertools
 import json
 from types import SimpleNamespace
 
-import pytest
-
 from recording import sweeping
-from recording.database import RecordDatabase
 from recording.parts import PartStore
 from recording.rows import write_row
 from recording.sweeping import sweep
 from tests.records import request_row, said
 
 WORDS = "There is more to say. " * 200
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request, tmp_path):
-    url = f"sqlite:///{tmp_path / 'chats.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    record = RecordDatabase(url)
-    record.open()
-    yield record.database
-    record.close()
 
 
 def _ask(database, name, *texts, parts=None):
