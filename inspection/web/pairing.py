@@ -60,7 +60,7 @@ def paired(left: list[Section], right: list[Section]) -> list[Row]:
         if found is None:
             rows.append(Row([section]))
         elif found < taken:
-            _row_of(right[found], rows).left.append(section)
+            _add_to_last(rows, section)
         else:
             rows += [Row(right=[each]) for each in right[taken:found]]
             rows.append(Row([section], [right[found]]))
@@ -72,7 +72,7 @@ def paired(left: list[Section], right: list[Section]) -> list[Row]:
 
 
 def _places(right: list[Section]) -> dict[str, list[int]]:
-    """Line -> the sections that say it, in order. Headings count, but not on their own."""
+    """Line -> the sections that say it, in order."""
     places: dict[str, list[int]] = {}
     for number, section in enumerate(right):
         for line in section.lines():
@@ -92,8 +92,12 @@ def _found(section: Section, number: int, places: dict[str, list[int]], start: i
     return min(candidates, default=None)
 
 
-def _row_of(section: Section, rows: list[Row]) -> Row:
-    return next(row for row in reversed(rows) if any(each is section for each in row.right))
+def _add_to_last(rows: list[Row], section: Section) -> None:
+    """Adds a section to the row that it shares a message with, and what came between them."""
+    between: list[Section] = []
+    while not rows[-1].right:
+        between = rows.pop().left + between
+    rows[-1].left += [*between, section]
 
 
 def _take_parts(section: Section, right: list[Section], taken: int, row: Row) -> int:

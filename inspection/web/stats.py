@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from peewee import Database, fn
+from peewee import SQL, Database, fn
 
 from inspection.web.filters import Filter
 from inspection.web.queries import conditions
@@ -72,17 +72,15 @@ def _width(span_ms: int) -> int:
 def _groups(database: Database, wanted: list[Any], width: int) -> list[JSON]:
     """The one look at all the rows: sums by provider, model, state and interval."""
     # `%` would be LIKE here; of whole numbers, both databases keep the whole part.
-    start = Exchange.timestamp / width * width
+    start = (Exchange.timestamp / width * width).alias("start")
     keys = (Exchange.provider, Exchange.provider_model, Exchange.state)
     columns = [
         *(fn.SUM(column).alias(name) for name, column in {**_SUMMED, **_TIMED}.items()),
         *(fn.COUNT(column).alias(f"{name}_count") for name, column in _TIMED.items()),
     ]
-    query = Exchange.select(
-        *keys, start.alias("start"), fn.COUNT(Exchange.id).alias("requests"), *columns
-    )
+    query = Exchange.select(*keys, start, fn.COUNT(Exchange.id).alias("requests"), *columns)
     query = query.where(*wanted) if wanted else query
-    return list(query.group_by(*keys, start).dicts().execute(database))
+    return list(query.group_by(*keys, SQL("start")).dicts().execute(database))
 
 
 def _sessions(database: Database, wanted: list[Any]) -> int:
