@@ -36,13 +36,13 @@ def sessions() -> Response:
     return _list(queries.sessions, "id")
 
 
-@blueprint.get("/sessions/<path:session_id>")
+@blueprint.get("/sessions/<id:session_id>")
 def session(session_id: str) -> Response:
     """One session."""
     return _one(queries.session, "session", session_id)
 
 
-@blueprint.delete("/sessions/<path:session_id>")
+@blueprint.delete("/sessions/<id:session_id>")
 def delete_session(session_id: str) -> Response:
     """Removes a session with all that hangs on it."""
     with the_record().opened() as database:
@@ -57,7 +57,7 @@ def requests() -> Response:
     return _list(queries.requests, "request_id")
 
 
-@blueprint.get("/requests/<path:request_id>")
+@blueprint.get("/requests/<id:request_id>")
 def request_(request_id: str) -> Response:
     """One request with its response, all four bodies with them."""
     return _one(queries.request, "request", request_id)
@@ -69,7 +69,7 @@ def responses() -> Response:
     return _list(queries.responses, "response_id")
 
 
-@blueprint.get("/responses/<path:response_id>")
+@blueprint.get("/responses/<id:response_id>")
 def response(response_id: str) -> Response:
     """One response, both bodies with it."""
     return _one(queries.response, "response", response_id)

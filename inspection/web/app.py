@@ -10,6 +10,7 @@ from flask import Flask, request
 from markupsafe import Markup
 from peewee import DatabaseError, InterfaceError
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response
 
 from inspection.plain_text import neutralise
@@ -24,9 +25,18 @@ logger = logging.getLogger(__name__)
 _Answer = Response | tuple[str, int]
 
 
+class _Id(BaseConverter):
+    """Any text: a session may be named by its client."""
+
+    regex = r"(?s:.+)"
+    part_isolating = False
+
+
 def create_app(record: Record, access: Access) -> Flask:
     """The pages and the API over one record."""
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False
+    app.url_map.converters["id"] = _Id
     app.config["RECORD"] = record
     # Whatever a template shows passes here before it is escaped.
     app.jinja_options = {"finalize": _shown, "trim_blocks": True, "lstrip_blocks": True}

@@ -57,7 +57,7 @@ def sessions() -> str:
     return _list("sessions.html", page, asked, "id", live=live)
 
 
-@blueprint.get("/sessions/<path:session_id>")
+@blueprint.get("/sessions/<id:session_id>")
 def session(session_id: str) -> str:
     """One session: its calls as a thread, each branch beside the one it leaves."""
     with the_record().opened() as database:
@@ -69,7 +69,7 @@ def session(session_id: str) -> str:
     return _page("session.html", session=told, lines=lines, more=page.more)
 
 
-@blueprint.post("/sessions/<path:session_id>/delete")
+@blueprint.post("/sessions/<id:session_id>/delete")
 def delete_session(session_id: str) -> AnyResponse:
     """Removes a session, and shows those that are left."""
     with the_record().opened() as database:
@@ -77,7 +77,7 @@ def delete_session(session_id: str) -> AnyResponse:
     return redirect(url_for("pages.sessions"), HTTPStatus.SEE_OTHER)
 
 
-@blueprint.get("/requests/<path:request_id>")
+@blueprint.get("/requests/<id:request_id>")
 def exchange(request_id: str) -> str:
     """One exchange, the client's panel on the left and the provider's on the right."""
     with the_record().opened() as database:
