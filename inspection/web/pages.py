@@ -20,14 +20,15 @@ from inspection.web import charts, deleting, queries, threads
 from inspection.web.api import asked_for, the_record
 from inspection.web.filters import STATES, Filter
 from inspection.web.pairing import Row, paired, sections
+from inspection.web.previews import preview
 from inspection.web.stats import stats
 from transforms import PROVIDERS
 from transforms.contract import JSON
 
 blueprint = Blueprint("pages", __name__)
 
-_LONGEST_THREAD = 500
-"""Calls of a session that are shown on its page, the latest."""
+_LONGEST_THREAD = 100
+"""Calls of a session that are shown on its page, the latest: their bodies are read for it."""
 
 _ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" fill="none" stroke="#8a3b12" '
@@ -65,8 +66,15 @@ def session(session_id: str) -> str:
         if told is None:
             abort(HTTPStatus.NOT_FOUND, f"There is no session `{session_id}`.")
         page = queries.requests(database, Filter(session=session_id, limit=_LONGEST_THREAD))
-    lines = threads.lines(page.rows[::-1])
-    return _page("session.html", session=told, lines=lines, more=page.more)
+        bodies = queries.client_bodies(database, [row["id"] for row in page.rows])
+    previews = {number: preview(*told) for number, told in bodies.items()}
+    return _page(
+        "session.html",
+        session=told,
+        lines=threads.lines(page.rows[::-1]),
+        previews=previews,
+        more=page.more,
+    )
 
 
 @blueprint.post("/sessions/<id:session_id>/delete")

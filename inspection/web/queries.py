@@ -112,6 +112,13 @@ def response(database: Database, response_id: str) -> JSON | None:
     return {**_named(row, _RESPONSE), **{name: row[name] for name in RESPONSE_BODIES}}
 
 
+def client_bodies(database: Database, numbers: Sequence[int]) -> dict[int, tuple[Any, Any]]:
+    """What the client said and heard, by the numbers of requests."""
+    query = Exchange.select(Exchange.id, Exchange.openai_request, Exchange.openai_response)
+    query = query.where(Exchange.id.in_(_listed(database, numbers)))
+    return {number: (said, heard) for number, said, heard in query.tuples().execute(database)}
+
+
 def conditions(database: Database, asked: Filter) -> list[Expression]:
     """What has to hold for a row of the view."""
     wanted = _about_calls(database, asked)
