@@ -75,7 +75,7 @@ def _misasked(exc: FilterError) -> _Answer:
 
 def _unreadable(exc: Exception) -> _Answer:
     """The words of a driver may name values; ours do not."""
-    why = str(exc) if isinstance(exc, UnreadableError) else type(exc).__name__
+    why = str(exc) if isinstance(exc, UnreadableError) else f"{type(exc).__name__}."
     return _told(
         HTTPStatus.SERVICE_UNAVAILABLE,
         f"The record cannot be read at the moment: {why} Calls go on, and their records wait.",

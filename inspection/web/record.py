@@ -61,7 +61,10 @@ class Record:
         try:
             store.open_to_read()
         except OSError as exc:
-            raise UnreadableError(f"`{store.path}` cannot be opened: {exc.strerror}.") from exc
+            raise UnreadableError(
+                f"There is nothing at `{store.path}` ({exc.strerror}). "
+                "A proxy makes it when it starts, unless `chat_store` is off."
+            ) from exc
         try:
             yield store.database
         finally:
