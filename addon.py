@@ -17,7 +17,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.http import HTTPFlow
 
 from inspection import contentviews, flow_list
-from interception import failures, guard, http1, messages, options
+from interception import failures, guard, http1, messages, named_host, options
 from interception.bare_call import BareCall
 from interception.border import border
 from interception.call_in_flight import CallInFlight, Surroundings, in_flight
@@ -50,6 +50,7 @@ class Diptych:
         flow_list.show_comments(ctx.options)
         failures.install()
         http1.install()
+        named_host.install()
         guard.install(ctx.master.addons)
 
     def configure(self, updated: set[str]) -> None:
@@ -116,6 +117,7 @@ class Diptych:
         contentviews.uninstall()
         failures.uninstall()
         http1.uninstall()
+        named_host.uninstall()
 
     def _configure(self, updated: set[str]) -> None:
         options.check_values()

@@ -17,6 +17,13 @@ def show_comments(options: Any) -> None:
         options.update(web_columns=[*options.web_columns, "comment"])
 
 
+def leave_out(master: Any, flow: Any) -> None:
+    """Takes a flow that is over out of the list: one that is no call, but a look at the record."""
+    view = getattr(master, "view", None)
+    if view is not None and not flow.live:
+        view.remove([flow])
+
+
 def trim(master: Any, limit: int) -> None:
     """Takes the oldest recorded flows out of the list, so that `limit` of them are left.
 

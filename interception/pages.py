@@ -19,14 +19,18 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Response as WebResponse
 
+from inspection import flow_list
 from inspection.web.access import HOST, Access, is_loopback
 from inspection.web.app import create_app
 from inspection.web.record import Record
+from interception.named_host import named_host
 
 logger = logging.getLogger(__name__)
 
 PATH = "/-/diptych"
 _THREADS = 2
+_SHOWN_S = 2.0
+"""Until an answer is out of mitmweb's list: what is still being sent would be broken off."""
 
 
 class Pages:
@@ -57,6 +61,7 @@ class Pages:
         flow.response = Response.make(500, b"The pages failed; the log has the details.")
         loop = asyncio.get_running_loop()
         flow.response = await loop.run_in_executor(self._threads, self._answer, flow)
+        loop.call_later(_SHOWN_S, flow_list.leave_out, ctx.master, flow)
 
     def stop(self) -> None:
         """Lets the threads end."""
@@ -91,7 +96,7 @@ def _environ(flow: HTTPFlow) -> dict[str, object]:
     """A request as WSGI has it."""
     request = flow.request
     root = PATH if _is_on_path(flow) else ""
-    host = request.host_header or HOST
+    host = named_host(request) or HOST
     peer = flow.client_conn.peername
     return EnvironBuilder(
         path=request.path.removeprefix(root),
@@ -99,7 +104,7 @@ def _environ(flow: HTTPFlow) -> dict[str, object]:
         method=request.method,
         headers=[(name, value) for name, value in request.headers.items(multi=True)],
         data=request.get_content(strict=False) or b"",
-        environ_overrides={"REMOTE_ADDR": peer[0] if peer else ""},
+        environ_overrides={"REMOTE_ADDR": peer[0] if peer else "", "HTTP_HOST": host},
     ).get_environ()
 
 
