@@ -1,9 +1,10 @@
-"""What an HTTP/1 provider may send, and mitmproxy cannot take: trailers and interim answers.
+"""What an HTTP/1 provider may send, and mitmproxy cannot take: trailers and interim answers; and
+chunks that have come together, which it would pass on one by one.
 
 mitmproxy raises on a trailer, which leaves the client waiting for an end that never comes, and
 takes an interim answer, such as 103 Early Hints, for the final one. Both are left out here, before
-it sees them; HTTP lets every proxy do so. Where mitmproxy's inside is not what this module knows,
-it is left as it is.
+it sees them, and chunks are joined; HTTP lets every proxy do so. Where mitmproxy's inside is not
+what this module knows, it is left as it is.
 """
 
 from __future__ import annotations
@@ -34,13 +35,36 @@ _LONGEST_BEGINNING = len(b"HTTP/1.1 103")
 _original_read_headers: Any = None
 
 
-class TrailerlessReader(ChunkedReader):
-    """Reads a chunked body, and its trailers without telling of them."""
+class BodyReader(ChunkedReader):
+    """Reads a chunked body, without telling of its trailers.
+
+    All that has come is told at once: what each telling costs all the way to the client's socket
+    is more than what an event of a stream costs to translate.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._end: h11.EndOfMessage | h11.ProtocolError | None = None
 
     def __call__(self, buf: Any) -> Any:
         """The next event of the body."""
-        event = super().__call__(buf)
-        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
+        data = b"" if self._end else self._joined(buf)
+        if data:
+            return h11.Data(data)
+        if isinstance(self._end, h11.ProtocolError):
+            raise self._end
+        return self._end
+
+    def _joined(self, buf: Any) -> bytes:
+        """What is in the chunks that have come, up to the end or to what is no chunk."""
+        pieces: list[bytes] = []
+        try:
+            while isinstance(event := super().__call__(buf), h11.Data):
+                pieces.append(event.data)
+            self._end = event and h11.EndOfMessage()
+        except h11.ProtocolError as exc:
+            self._end = exc
+        return b"".join(pieces)
 
 
 def install() -> None:
@@ -56,13 +80,13 @@ def install() -> None:
         )
         return
     _original_read_headers = http1_layer.Http1Client.read_headers
-    http1_layer.ChunkedReader = TrailerlessReader
+    http1_layer.ChunkedReader = BodyReader
     http1_layer.Http1Client.read_headers = _read_headers
 
 
 def uninstall() -> None:
     """Puts mitmproxy's own reading back."""
-    if http1_layer.ChunkedReader is TrailerlessReader:
+    if http1_layer.ChunkedReader is BodyReader:
         http1_layer.ChunkedReader = ChunkedReader
         # Connections that are open go on with what they began with.
         http1_layer.Http1Client.read_headers = _original_read_headers

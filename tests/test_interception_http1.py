@@ -16,7 +16,7 @@ def clean():
 
 
 def wrapped() -> bool:
-    return http1.http1_layer.ChunkedReader is http1.TrailerlessReader
+    return http1.http1_layer.ChunkedReader is http1.BodyReader
 
 
 def test_it_is_put_on_once_and_taken_off():
@@ -39,7 +39,28 @@ def test_a_mitmproxy_nobody_knows_is_left_as_it_is(monkeypatch, caplog):
 def test_a_body_with_trailers_ends_without_them():
     received = ReceiveBuffer()
     received += b"3\r\nabc\r\n0\r\nx-checksum: 1\r\n\r\n"
-    read = http1.TrailerlessReader()
+    read = http1.BodyReader()
     assert bytes(read(received).data) == b"abc"
     assert read(received) == h11.EndOfMessage()
     assert not received
+
+
+def test_chunks_that_have_come_together_are_told_as_one():
+    received = ReceiveBuffer()
+    received += b"3\r\nabc\r\n2\r\nde\r\n5\r\nfg"
+    read = http1.BodyReader()
+    assert bytes(read(received).data) == b"abcdefg"
+    assert read(received) is None
+    received += b"hij\r\n0\r\n\r\n"
+    assert bytes(read(received).data) == b"hij"
+    assert read(received) == h11.EndOfMessage()
+
+
+def test_what_came_before_a_broken_chunk_is_told_before_the_error():
+    received = ReceiveBuffer()
+    received += b"3\r\nabc\r\nno chunk\r\n"
+    read = http1.BodyReader()
+    assert bytes(read(received).data) == b"abc"
+    for _ in range(2):
+        with pytest.raises(h11.ProtocolError, match="chunk header"):
+            read(received)

@@ -347,11 +347,18 @@ def test_a_provider_that_only_pings_keeps_the_client_waiting(start_proxy, upstre
         environment={"ANTHROPIC_API_KEY": "k"},
         arguments=["-s", str(script)],
     ).wait_until_up()
-    start, *rest = claude_events(["Hel", "lo"])
     ping = b'event: ping\ndata: {"type": "ping"}\n\n'
-    upstream.reply(stream_reply([start, ping, *rest]), stream_reply([start, ping, *rest]))
-    assert b": ping\n\n" in post(proxy, ask("claude-x", stream=True)).content
+    heard, asked = threading.Event(), threading.Event()
+    answer = claude_events(["Hel", "lo"])
+    upstream.reply(stream_reply([ping, heard, *answer]), stream_reply([ping, asked, *answer]))
+    with (
+        http(proxy) as client,
+        client.stream("POST", CHAT, json=ask("claude-x", stream=True)) as told,
+    ):
+        assert next(told.iter_raw()) == b": ping\n\n"
+        heard.set()
     with sdk(proxy).chat.completions.stream(**ask("claude-x")) as stream:
+        asked.set()
         stream.until_done()
         completion = stream.get_final_completion()
     assert completion.choices[0].message.content == "Hello"
