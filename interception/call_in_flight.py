@@ -119,7 +119,6 @@ class CallInFlight(ABC):
         provider_request: bytes | None,
         dropped: tuple[str, ...] = (),
         secrets: Iterable[str] = (),
-        recalled: bool = False,
         waited_s: float = 0.0,
     ) -> None:
         record = RequestRecord(
@@ -139,7 +138,6 @@ class CallInFlight(ABC):
             dropped=dropped,
             secrets=(*secrets, *self._client_secrets),
             routed=self.routed,
-            recalled=recalled,
             waited_s=waited_s,
         )
         self._tracker = await self._around.recorder.log_request(record)

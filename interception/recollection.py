@@ -20,7 +20,6 @@ class Recollection:
     """Of messages, that the client sent on none of them."""
 
     waited_s: float = 0.0
-    found: bool = False
 
     def dropped_of_client(self, dropped: tuple[str, ...]) -> tuple[str, ...]:
         """What a provider dropped, without what the client never sent."""
@@ -38,7 +37,7 @@ async def recollect(recorder: Recorder, provider: str, call: Call) -> Recollecti
         return Recollection(call, waited_s=waited_s)
     request = {**call.request, "messages": messages}
     fields = frozenset(_fields(messages) - _fields(sent))
-    return Recollection(replace(call, request=request), fields, waited_s, found=True)
+    return Recollection(replace(call, request=request), fields, waited_s)
 
 
 def _fields(messages: list[JSON]) -> set[str]:

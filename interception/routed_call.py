@@ -85,7 +85,6 @@ class RoutedCall(CallInFlight):
             provider_request=ready.body,
             dropped=self._dropped,
             secrets=self._secrets,
-            recalled=recalled.found,
             waited_s=recalled.waited_s,
         )
         messages.redirect(self.flow.request, ready.url, ready.headers, ready.body)
@@ -283,7 +282,6 @@ class RoutedCall(CallInFlight):
             provider_request=ready.body,
             dropped=self._dropped,
             secrets=self._secrets,
-            recalled=True,
         )
         try:
             status, told = await self._asked(ready)

@@ -126,10 +126,7 @@ class RowBuilder:
         sent = body_text(record.provider_request, known_json=True)
         if sent is None:
             return stored, None
-        # The provider's body mostly says nothing that the client's does not: where that has no
-        # key, and hides none in an escape, there is no need to look again.
-        look = record.recalled or stored != asked or "\\u00" in asked or "\\/" in asked
-        return stored, self._redactor.json_text(sent, secrets if look else (), shapes=look)
+        return stored, self._redactor.json_text(sent, secrets)
 
     def _body(self, body: Body, secrets: tuple[str, ...]) -> str | None:
         if not self._full:

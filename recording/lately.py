@@ -17,7 +17,9 @@ Item = TypeVar("Item")
 class Lately(Generic[Item]):
     """The things added last; the oldest make room for the newest."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST) -> None:
+        """Keeps so many, if there is room for them."""
+        self._most = most
         self._kept: deque[tuple[Item, int]] = deque()
         self._size = 0
 
@@ -30,7 +32,7 @@ class Lately(Generic[Item]):
             return
         self._kept.append((item, size))
         self._size += size
-        while self._size > LARGEST or len(self._kept) > _MOST:
+        while self._size > LARGEST or len(self._kept) > self._most:
             self._size -= self._kept.popleft()[1]
 
     def remove(self, item: Item) -> None:

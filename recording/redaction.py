@@ -15,6 +15,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from recording.bodies import clean_text, common_start
 from recording.lately import Lately
@@ -83,6 +84,9 @@ _OVERLAP = 4096
 """Characters, beyond which no key reaches: one may lie across the end of what is known."""
 
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"(\s*:)?')
+_SPELLED_TWICE = re.compile(r"[^ !#-.0-\[\]-~]")
+"""A character for which JSON has another spelling that encoders use."""
+
 _QUERY_VALUE = re.compile(
     r"([?&;][^=&;#]*(?:key|token|secret|sig|pass|auth|credential|code)[^=&;#]*=)[^&;#]+",
     re.IGNORECASE,
@@ -90,32 +94,33 @@ _QUERY_VALUE = re.compile(
 _USERINFO = re.compile(r"//[^/?#@]+@")
 
 
+class _Clean(NamedTuple):
+    """A long text in which nothing was found."""
+
+    text: str
+    sought: tuple[str, ...]
+    """The secrets that are not in it, beside the well-known shapes."""
+
+
 class Redactor:
     """Redacts with the user's patterns beside what is always redacted."""
 
     def __init__(self, patterns: Sequence[re.Pattern[str]] = ()) -> None:
         self._patterns = tuple(patterns)
-        self._clean: Lately[str] = Lately()
-        """Long texts that held no key. A client sends its whole history with every call, so the
-        next one mostly begins like one of them."""
+        self._clean: Lately[_Clean] = Lately(most=12)
+        """A client sends its whole history with every call, so the next one mostly begins like one
+        of these: half of them clients' bodies, half of them providers'."""
 
-    def json_text(self, text: str, secrets: Iterable[str] = (), *, shapes: bool = True) -> str:
-        """A JSON text that is still JSON, with the same keys.
-
-        `shapes=False` leaves the well-known shapes out, for a text that is known to have none.
-        """
-        for secret in secrets:
-            for spelling in _spellings(secret):
-                text = text.replace(spelling, REDACTED)
-        if shapes:
-            text = self._without_known_shapes(text)
+    def json_text(self, text: str, secrets: Iterable[str] = ()) -> str:
+        """A JSON text that is still JSON, with the same keys."""
+        sought = tuple(spelling for secret in secrets for spelling in _spellings(secret))
+        is_long = _LONG <= len(text) <= _LONGEST_REMEMBERED
+        text = self._without_keys(text, sought) if is_long else _without_keys(text, sought)
         return _STRING.sub(self._string, text) if self._patterns else text
 
     def plain(self, text: str, secrets: Iterable[str] = ()) -> str:
         """A text that is not JSON, such as an error message."""
-        for secret in secrets:
-            text = text.replace(secret, REDACTED)
-        return self._by_patterns(_without_known_shapes(text))
+        return self._by_patterns(_without_keys(text, secrets))
 
     def plain_texts(self, texts: Mapping[str, str], secrets: Iterable[str]) -> dict[str, str]:
         """Several texts that are not JSON, by their names, clean for every database.
@@ -129,19 +134,19 @@ class Redactor:
             return clean
         return {name: self.plain(text, secrets) for name, text in clean.items()}
 
-    def _without_known_shapes(self, text: str) -> str:
-        if not _LONG <= len(text) <= _LONGEST_REMEMBERED:
-            return _without_known_shapes(text)
+    def _without_keys(self, text: str, sought: tuple[str, ...]) -> str:
+        """A long text without keys, which are sought only after what is known to have none."""
         known, earlier = 0, None
         for clean in self._clean:
-            common = common_start(text, clean)
+            common = common_start(text, clean.text) if clean.sought == sought else 0
             if common > known:
                 known, earlier = common, clean
-        redacted = _without_known_shapes(text, max(known - _OVERLAP, 0))
+        overlap = max((_OVERLAP, *map(len, sought)))
+        redacted = _without_keys(text, sought, max(known - overlap, 0))
         if redacted is text:
-            if earlier is not None and known > len(earlier) // 2:
+            if earlier is not None and known > len(earlier.text) // 2:
                 self._clean.remove(earlier)
-            self._clean.add(text, sys.getsizeof(text))
+            self._clean.add(_Clean(text, sought), sys.getsizeof(text))
         return redacted
 
     def _string(self, match: re.Match[str]) -> str:
@@ -161,6 +166,8 @@ class Redactor:
 
 def _spellings(secret: str) -> set[str]:
     """A secret as it may stand within a JSON text."""
+    if not _SPELLED_TWICE.search(secret):
+        return {secret}
     escaped = json.dumps(secret)[1:-1]
     return {secret, escaped, escaped.replace("/", "\\/")}
 
@@ -177,8 +184,11 @@ def secret_values(values: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def _without_known_shapes(text: str, start: int = 0) -> str:
-    """The text without key shapes; nothing before `start` begins one."""
+def _without_keys(text: str, sought: Iterable[str], start: int = 0) -> str:
+    """The text without these secrets and without key shapes; none begins before `start`."""
+    for secret in sought:
+        if text.find(secret, start) >= 0:
+            text = text.replace(secret, REDACTED)
     for look, shape in _SHAPES:
         if look.search(text, start):
             text = shape.sub(REDACTED, text)

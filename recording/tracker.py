@@ -39,8 +39,6 @@ class RequestRecord:
     """Keys of this exchange, replaced in everything that is stored of it."""
     routed: bool = False
     """Whether what the provider gives with its answer is to be put back on the next turn."""
-    recalled: bool = False
-    """Whether something was put back, and the provider's body says more than the client's."""
     waited_s: float = 0.0
     """Seconds that the call has waited for the database already."""
 

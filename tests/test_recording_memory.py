@@ -216,7 +216,7 @@ def test_a_state_with_a_key_in_it_stays_in_memory(path, thought, how):
         restored = await recorder.recall("anthropic", NEXT)
         body = {"messages": NEXT}
         sent = json.dumps(restored).encode()
-        record = request_record(body, provider_request=sent, recalled=True, secrets=secrets)
+        record = request_record(body, provider_request=sent, secrets=secrets)
         await recorder.log_request(record)
 
     recorded(path, story, **how)

@@ -145,3 +145,17 @@ def test_a_key_whose_beginning_was_harmless_is_found():
     redactor, history = Redactor(), "word " * 30_000 + "sk-proj-"
     redactor.json_text(history)
     assert redactor.json_text(f"{history}A1b2C3d4E5f6G7h8").endswith(" [redacted]")
+
+
+def test_a_secret_that_nobody_sought_before_is_found_in_a_known_text():
+    redactor, history = Redactor(), "word " * 30_000 + "my-own-secret"
+    assert redactor.json_text(history, ("another-secret",)) == history
+    assert redactor.json_text(history, ("my-own-secret",)).endswith(" [redacted]")
+
+
+@pytest.mark.parametrize("length", [10, 5000])
+def test_a_secret_whose_beginning_was_harmless_is_found(length):
+    secret = "s" * length
+    redactor, history = Redactor(), "word " * 30_000 + secret[:-1]
+    assert redactor.json_text(history, (secret,)) == history
+    assert redactor.json_text(f"{history}s", (secret,)).endswith(" [redacted]")
