@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,16 +88,27 @@ def first_user_message(body: JSON) -> str | None:
 
 
 def conversation(body: JSON) -> Conversation:
-    """The chain of digests of a request body."""
-    chain, answered, count = _START, None, 0
-    for message in _messages(body):
-        if _is_system(message):
-            continue
-        chain = _link(chain, message_digest(message))
-        count += 1
-        if message.get("role") == "assistant":
-            answered = chain.hex()
-    return Conversation(chain.hex(), answered, count)
+    """What a request body tells."""
+    said = conversation_of(body)
+    return told_by(said, chained(said))
+
+
+def chained(said: Sequence[JSON], known: Sequence[bytes] = ()) -> list[bytes]:
+    """For each message the digest of the conversation up to there; the first may be known."""
+    links = [*known]
+    link = links[-1] if links else _START
+    for message in said[len(links) :]:
+        link = _link(link, message_digest(message))
+        links.append(link)
+    return links
+
+
+def told_by(said: Sequence[JSON], links: Sequence[bytes]) -> Conversation:
+    """What the messages and their digests tell."""
+    answers = (place for place, each in enumerate(said) if each.get("role") == "assistant")
+    last = max(answers, default=None)
+    answered = links[last].hex() if last is not None else None
+    return Conversation((links[-1] if links else _START).hex(), answered, len(said))
 
 
 def answer_digests(answer: JSON) -> list[str]:

@@ -30,6 +30,7 @@ from peewee import (
 
 from models import NewerDatabaseError
 from recording import refusals
+from recording.chains import Chains
 from recording.clues import request_clues
 from recording.database import RecordDatabase, writing
 from recording.faults import log_fault
@@ -38,7 +39,6 @@ from recording.rare_log import RareLog
 from recording.retention import Retention
 from recording.rows import RequestRow, Row, mark_interrupted, write_row
 from recording.search import index
-from recording.sessions import conversation
 from recording.spill import Spill
 from transforms.contract import JSON
 
@@ -97,6 +97,7 @@ class Writer:
         self._store = store
         self._retention = retention
         self._parts = PartStore()
+        self._chains = Chains()
         self._spill = Spill(store.spill_path)
         self._entries: deque[Entry] = deque()
         self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -277,7 +278,7 @@ class Writer:
 
     def _store_batch(self, batch: Sequence[Entry]) -> None:
         self._unchecked = self._unindexed = True
-        rows = [_described(entry) for entry in batch]
+        rows = [self._described(entry) for entry in batch]
         if self._in_trouble or not self._write(rows):
             self._spill.append(rows)
             if self._spill.lost:
@@ -293,6 +294,20 @@ class Writer:
             except RuntimeError:
                 # The loop has ended, and everybody who waited with it.
                 return
+
+    def _described(self, entry: Entry) -> Row:
+        """The row of an entry, with the digests of its conversation."""
+        row = entry.row
+        if entry.body is not None and isinstance(row, RequestRow):
+            try:
+                told = self._chains.conversation(entry.body, len(row.openai_request or ""))
+            except (TypeError, ValueError, RecursionError):
+                # Calls that are not routed are never judged; such a body is no conversation.
+                return row
+            row.clues = request_clues(row.who, entry.body)
+            row.digest, row.answered = told.digest, told.answered
+            row.message_count = told.message_count
+        return row
 
     def _write(self, rows: Sequence[Row]) -> bool:
         """Whether the database is in order; a row that it refuses is logged and left out."""
@@ -383,20 +398,6 @@ class Writer:
             len(self._spill),
             self._spill.path,
         )
-
-
-def _described(entry: Entry) -> Row:
-    """The row of an entry, with the digests of its conversation."""
-    row = entry.row
-    if entry.body is not None and isinstance(row, RequestRow):
-        try:
-            told = conversation(entry.body)
-        except (TypeError, ValueError, RecursionError):
-            # Calls that are not routed are never judged; such a body is no conversation.
-            return row
-        row.clues = request_clues(row.who, entry.body)
-        row.digest, row.answered, row.message_count = told.digest, told.answered, told.message_count
-    return row
 
 
 def _resolve(waiting: Sequence[asyncio.Future[None]]) -> None:

@@ -148,9 +148,9 @@ def test_a_key_whose_beginning_was_harmless_is_found():
 
 
 def test_a_secret_that_nobody_sought_before_is_found_in_a_known_text():
-    redactor, history = Redactor(), "word " * 30_000 + "my-own-secret"
+    redactor, history = Redactor(), f"my-own-secret {'word ' * 30_000}"
     assert redactor.json_text(history, ("another-secret",)) == history
-    assert redactor.json_text(history, ("my-own-secret",)).endswith(" [redacted]")
+    assert redactor.json_text(history, ("my-own-secret",)).startswith("[redacted] ")
 
 
 @pytest.mark.parametrize("length", [10, 5000])

@@ -281,12 +281,12 @@ def test_a_newer_database_ends_the_start(path):
 
 
 def test_a_fault_of_ours_does_not_end_the_writer(path, monkeypatch, caplog):
-    def faulty(entry):
+    def faulty(writer, entry):
         monkeypatch.undo()
         raise AttributeError("a fault")
 
     async def story(recorder):
-        monkeypatch.setattr("recording.writer._described", faulty)
+        monkeypatch.setattr("recording.writer.Writer._described", faulty)
         await recorder.log_request(request_record(request_id="lost"))
         await _exchange(recorder, "r2")
 
