@@ -7,6 +7,7 @@ the provider answered plainly.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -158,10 +159,10 @@ class _Growing:
     their items have an `index`."""
 
     def __init__(self) -> None:
-        self._text: dict[str, Pieces[str]] = {}
-        self._items: dict[str, dict[_Place, _Growing]] = {}
-        self._lists: dict[str, Pieces[Any]] = {}
-        self._nested: dict[str, _Growing] = {}
+        self._text: defaultdict[str, Pieces[str]] = defaultdict(Pieces)
+        self._items: dict[str, defaultdict[_Place, _Growing]] = {}
+        self._lists: defaultdict[str, Pieces[Any]] = defaultdict(Pieces)
+        self._nested: defaultdict[str, _Growing] = defaultdict(_Growing)
         self._last: JSON = {}
 
     def add(self, fragment: JSON) -> None:
@@ -173,18 +174,18 @@ class _Growing:
                     self._last[key] = value
             elif isinstance(value, str):
                 self._last.setdefault(key, None)
-                self._text.setdefault(key, Pieces()).append(value)
+                self._text[key].append(value)
             elif isinstance(value, dict):
                 self._last.setdefault(key, None)
-                self._nested.setdefault(key, _Growing()).add(value)
+                self._nested[key].add(value)
             elif _is_indexed(value):
                 self._last.setdefault(key, None)
-                items = self._items.setdefault(key, {})
+                items = self._items.setdefault(key, defaultdict(_Growing))
                 for item in value:
-                    items.setdefault(_place(items, item, key), _Growing()).add(item)
+                    items[_place(items, item, key)].add(item)
             elif isinstance(value, list):
                 self._last.setdefault(key, None)
-                self._lists.setdefault(key, Pieces()).extend(value)
+                self._lists[key].extend(value)
             else:
                 self._last[key] = value
 

@@ -122,34 +122,33 @@ class SSEDecoder:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events completed by this piece."""
-        events: list[Event] = []
-        for line in self._lines.feed(chunk):
-            self._line(line, events)
-        return events
+        return self._events(self._lines.feed(chunk))
 
     def close(self) -> list[Event]:
         """The event left over at the end of the body, if any."""
-        events: list[Event] = []
         line = self._lines.close()
-        if line:
-            self._line(line, events)
-        self._line(b"", events)
+        events = self._events([line, b""] if line else [b""])
         return [event for event in events if _is_whole(event)]
 
-    def _line(self, line: bytes, events: list[Event]) -> None:
-        if self._first:
+    def _events(self, lines: list[bytes]) -> list[Event]:
+        if self._first and lines:
             self._first = False
-            line = line.removeprefix(_BOM)
-        if line.startswith(b"data: "):
-            # What nearly every line is.
-            self._data.append(line[6:])
-            return
-        if not line:
-            if self._data:
-                events.append(Event(self._name, b"\n".join(self._data)))
-                self._data.clear()
-            self._name = ""
-            return
+            lines[0] = lines[0].removeprefix(_BOM)
+        events: list[Event] = []
+        for line in lines:
+            if not line:
+                if self._data:
+                    events.append(Event(self._name, b"\n".join(self._data)))
+                    self._data.clear()
+                self._name = ""
+            elif line.startswith(b"data: "):
+                # What nearly every other line is.
+                self._data.append(line[6:])
+            else:
+                self._field(line)
+        return events
+
+    def _field(self, line: bytes) -> None:
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":
