@@ -88,7 +88,9 @@ async def attach(
 def _remotes(messages: list[JSON], fetches: Mapping[str, tuple[str, ...]]) -> Iterator[_Remote]:
     for at, message in enumerate(messages):
         content = message.get("content")
-        for position, part in enumerate(content if isinstance(content, list) else ()):
+        if not isinstance(content, list):
+            continue
+        for position, part in enumerate(content):
             kind = part["type"]
             url = _address(part)
             if kind in fetches and url.lower().startswith(fetches[kind]):

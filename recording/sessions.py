@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,8 @@ SESSION_FIELDS = (
 
 TITLE_LENGTH = 500
 """Characters of `sessions.first_user_message`."""
+
+_INSTRUCTIONS = ("system", "developer")
 
 _REASONING = ("reasoning", "thinking", "redacted_thinking")
 """Types of content parts that some clients send back and others drop."""
@@ -151,20 +153,16 @@ def _link(chain: bytes, digest: bytes) -> bytes:
     return _digest(chain + digest)
 
 
-def _is_system(message: JSON) -> bool:
-    return message.get("role") in ("system", "developer")
-
-
-def _messages(body: JSON) -> Iterable[JSON]:
+def _messages(body: JSON) -> Iterator[JSON]:
     messages = body.get("messages")
-    if not isinstance(messages, list):
-        return ()
-    return (message for message in messages if isinstance(message, dict))
+    for message in messages if isinstance(messages, list) else ():
+        if isinstance(message, dict):
+            yield message
 
 
 def conversation_of(body: JSON) -> list[JSON]:
     """The messages of a request, system prompts left out."""
-    return [message for message in _messages(body) if not _is_system(message)]
+    return [message for message in _messages(body) if message.get("role") not in _INSTRUCTIONS]
 
 
 def content_text(content: Any) -> str:

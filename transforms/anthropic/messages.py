@@ -23,6 +23,7 @@ from transforms.errors import RequestError
 from transforms.json_text import loads
 
 _PLACEHOLDER: JSON = {"type": "text", "text": "."}
+_TEXT_ALONE = {"type", "text"}
 
 _INSTRUCTIONS = ("system", "developer")
 
@@ -100,7 +101,9 @@ def _turn_role(messages: list[JSON], position: int, turns: _Turns, rules: ModelR
 
 
 def _put_results_first(turns: _Turns) -> None:
-    for (_, calls), (_, blocks) in pairwise(turns):
+    for (role, calls), (_, blocks) in pairwise(turns):
+        if role != "assistant":
+            continue
         order = {block["id"]: at for at, block in enumerate(calls) if block["type"] == "tool_use"}
         if order:
             blocks.sort(key=lambda block: order.get(block.get("tool_use_id", ""), len(calls)))
@@ -131,7 +134,7 @@ def _settle_end(turns: _Turns, rules: ModelRules) -> None:
 
 
 def _turn(role: str, blocks: list[JSON]) -> JSON:
-    if len(blocks) == 1 and blocks[0].keys() == {"type", "text"}:
+    if len(blocks) == 1 and blocks[0].keys() == _TEXT_ALONE:
         return {"role": role, "content": blocks[0]["text"]}
     return {"role": role, "content": blocks}
 
@@ -201,10 +204,12 @@ def _assistant(message: JSON, param: str, rules: ModelRules, dropped: list[str])
 def _thinking(message: JSON, rules: ModelRules, dropped: list[str]) -> list[JSON]:
     """The signed thinking that an earlier answer gave out; the API refuses any other."""
     sent = message.get("thinking_blocks")
+    if not sent:
+        return []
     if not isinstance(sent, list) or rules.thinking == "never":
         sent = []
     signed = [block for block in sent if isinstance(block, dict) and is_signed(block)]
-    if message.get("thinking_blocks") and not signed:
+    if not signed:
         dropped.append("messages[].thinking_blocks")
     return signed
 
