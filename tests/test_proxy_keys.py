@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
+from urllib.parse import quote
 
 import pytest
 
 from tests.answers import CLAUDE, body, claude_events
 from tests.clients import NOWHERE, ask, http
+from tests.pages import PAGES, looking
 from tests.proxy import Proxy
 from tests.upstream import json_reply, stream_reply
 
@@ -26,6 +28,9 @@ PLANTED = {
     "response header": "planted-in-set-cookie-0123456789",
 }
 PATH = f"/v1/chat/completions?api-key={PLANTED['query']}"
+IDS = {"sessions": "id", "requests": "request_id", "responses": "response_id"}
+"""What the API lists -> the member that names it."""
+
 HEADERS = {
     "x-api-key": PLANTED["api key"],
     "authorization": f"Bearer {PLANTED['authorization']}",
@@ -93,9 +98,28 @@ def test_planted_keys_are_nowhere(start_proxy, upstream, raw, waiting):
                 client.post(f"{host}{PATH}", json=asked, headers=HEADERS)
                 assert len(upstream.received) == 1
         kept = until_kept(proxy, b"planting/1", ".spill" if waiting else "")
+        kept += shown(proxy)
         found = {name for name, key in PLANTED.items() if key.encode() in kept}
     assert found == set()
     assert ENVIRONMENT_KEY.encode() not in kept
+
+
+def shown(proxy: Proxy) -> bytes:
+    """All pages of the record, and all that the API tells of it."""
+    told = b""
+    with looking(proxy) as client:
+        paths = ["/", "/sessions", "/stats", "/api/stats"]
+        for kind, key in IDS.items():
+            listed = client.get(f"{PAGES}/api/{kind}").json()["data"]
+            ids = [quote(row[key], safe="") for row in listed]
+            paths += [f"/api/{kind}", *(f"/api/{kind}/{each}" for each in ids)]
+            paths += [f"/{kind}/{each}" for each in ids if kind != "responses"]
+        for path in paths:
+            answer = client.get(f"{PAGES}{path}")
+            assert answer.status_code == 200
+            told += answer.content
+    assert b"planting/1" in told
+    return told
 
 
 def until_kept(proxy: Proxy, text: bytes, ending: str) -> bytes:

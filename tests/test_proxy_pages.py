@@ -119,6 +119,14 @@ def test_without_the_token_nothing_is_told_and_nothing_is_asked(reverse, own_ups
     assert own_upstream.received == []
 
 
+def test_the_token_is_not_on_record(own):
+    _call(own)
+    with looking(own) as client:
+        assert client.get(f"{PAGES}/?token={token(own)}").status_code == 303
+    kept = b"".join(path.read_bytes() for path in own.folder.glob("chats.db*"))
+    assert token(own).encode() not in kept
+
+
 def test_each_start_has_a_token_of_its_own(own, start_proxy):
     other = start_proxy().wait_until_up()
     assert token(own) != token(other)
