@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
 from peewee import Database
 
 from recording.database import RecordDatabase
+from tests import browser as browsers
 from tests import postgres
 from tests.clients import sdk
 from tests.postgres import Postgres
@@ -105,3 +107,14 @@ def start_proxy(tmp_path) -> Iterator[Callable[..., Proxy]]:
     yield start
     for each in running:
         each.stop()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Chromium without a window; skips where there is none."""
+    lacking = browsers.missing()
+    if lacking:
+        pytest.skip(lacking)
+    driver = browsers.start(tmp_path_factory.mktemp("chromium"))
+    yield driver
+    driver.quit()

@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from tests.answers import CLAUDE, body, claude_events
+from tests.browser import all_of, until
 from tests.clients import ask, post
 from tests.proxy import Proxy, free_port
 from tests.upstream import json_reply, stream_reply
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="no Selenium: pip install selenium")
-
-from selenium.webdriver.common.by import By  # noqa: E402 (only where there is Selenium)
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402 (the same)
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="no browser: apt-get install chromium chromium-driver"
-)
-
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1400,1000",
-)
 PASSWORD = "sesame"
-WAIT_SECONDS = 20
 
 HOSTILE = "<script>document.title = 'owned'</script><img src=x onerror=\"document.title='owned'\">"
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory, upstream) -> Iterator[str]:
+def pages(tmp_path_factory, upstream, browser) -> Iterator[str]:
     """Address of mitmweb, after calls with a hostile answer, a streamed answer and an error."""
     web_port = free_port()
     proxy = Proxy(
@@ -67,18 +43,6 @@ def pages(tmp_path_factory, upstream) -> Iterator[str]:
         post(proxy, asked)
     yield f"http://127.0.0.1:{web_port}/?token={PASSWORD}"
     proxy.stop()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
-    """A Chromium without a window."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 class Page:
@@ -124,7 +88,7 @@ class Page:
         return len(self._all(".flow-detail pre script, .flow-detail pre img"))
 
     def _all(self, selector: str):
-        return self._browser.find_elements(By.CSS_SELECTOR, selector)
+        return all_of(self._browser, selector)
 
     def _click(self, selector: str, text: str) -> bool:
         for element in self._all(selector):
@@ -134,7 +98,7 @@ class Page:
         return False
 
     def _until(self, holds) -> None:
-        WebDriverWait(self._browser, WAIT_SECONDS, poll_frequency=0.05).until(lambda _: holds())
+        until(self._browser, holds)
 
 
 @pytest.fixture
