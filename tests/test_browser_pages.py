@@ -109,12 +109,26 @@ def test_a_message_stands_beside_what_became_of_it(proxy, show, browser):
     assert "Hello there" in said(browser)
 
 
-def test_panels_stand_below_each_other_where_there_is_no_room(proxy, show, browser):
+@pytest.fixture
+def narrow(browser) -> Iterator[None]:
+    """A window without room for two panels."""
     browser.set_window_size(700, 1000)
-    show(exchange_path(proxy, 0))
-    sides = [side.rect for side in all_of(browser, ".side") if "Where is Paris?" in side.text]
+    yield
     browser.set_window_size(1400, 1000)
-    assert sides[0]["x"] == sides[1]["x"]
+
+
+def test_it_is_told_whose_a_message_is_where_there_is_no_room(proxy, show, browser, narrow):
+    show(exchange_path(proxy, 0))
+    headings = [heading.rect["x"] for heading in all_of(browser, ".diptych h2")[:2]]
+    sides = [side.rect for side in all_of(browser, ".side") if "Where is Paris?" in side.text]
+    assert [side["x"] for side in sides] == headings
+    assert headings[0] < headings[1]
+    assert sides[0]["y"] < sides[1]["y"]
+
+
+def test_headings_of_a_table_are_whole_words_where_there_is_no_room(show, browser, narrow):
+    show("sessions")
+    assert {heading.rect["height"] < 60 for heading in all_of(browser, "th")} == {True}
 
 
 def test_charts_draw_what_was_called(show, browser):
