@@ -72,6 +72,22 @@ def test_a_token_in_the_address_becomes_a_cookie(app):
     assert client.get(answer.location).status_code == 200
 
 
+def test_a_token_in_the_address_leaves_any_id_as_it_is(app):
+    answer = app.test_client().get(f"/sessions/a%3Fb%23c?token={TOKEN}")
+    assert answer.location == "/sessions/a%3Fb%23c"
+
+
+def test_proxies_on_several_ports_keep_cookies_of_their_own(app):
+    client = app.test_client()
+    hosts = ("127.0.0.1:8080", "[::1]:8081", "diptych.internal")
+    cookies = [
+        client.get(f"/?token={TOKEN}", headers={"Host": host}).headers["Set-Cookie"]
+        for host in hosts
+    ]
+    names = [cookie.partition("=")[0] for cookie in cookies]
+    assert names == ["diptych-8080", "diptych-8081", "diptych"]
+
+
 def test_the_api_takes_a_token_in_the_address(app):
     answer = app.test_client().get(f"/api/sessions?token={TOKEN}")
     assert (answer.status_code, "Set-Cookie" in answer.headers) == (200, False)

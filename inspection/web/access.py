@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Request, abort, redirect, request
 from werkzeug.wrappers import Response
@@ -84,8 +84,10 @@ class Access:
         rest = [(name, value) for name, value in request.args.items(True) if name != "token"]
         root = request.root_path.rstrip("/")
         query = f"?{urlencode(rest)}" if rest else ""
-        answer = redirect(f"{root}{request.path}{query}", HTTPStatus.SEE_OTHER)
-        answer.set_cookie(COOKIE, self.token, path=root or "/", httponly=True, samesite="Strict")
+        answer = redirect(f"{root}{quote(request.path)}{query}", HTTPStatus.SEE_OTHER)
+        answer.set_cookie(
+            _cookie(request), self.token, path=root or "/", httponly=True, samesite="Strict"
+        )
         return answer
 
 
@@ -102,6 +104,12 @@ def is_loopback(host: str) -> bool:
     except ValueError:
         return False
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def _cookie(asked: Request) -> str:
+    """Browsers keep no ports apart: two proxies on one machine would take each other's cookie."""
+    _, _, port = asked.host.rpartition("]")[2].partition(":")
+    return f"{COOKIE}-{port}" if port else COOKIE
 
 
 def _own_origin(asked: Request) -> str:
@@ -130,7 +138,7 @@ def _given(asked: Request) -> list[str]:
     scheme, _, bearer = asked.headers.get("authorization", "").partition(" ")
     given = [
         asked.args.get("token", ""),
-        asked.cookies.get(COOKIE, ""),
+        asked.cookies.get(_cookie(asked), ""),
         bearer.strip() if scheme.lower() == "bearer" else "",
     ]
     return [token for token in given if token.isascii()]
