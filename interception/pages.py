@@ -78,7 +78,8 @@ def is_for_pages(flow: HTTPFlow) -> bool:
     """Whether a request is for the pages and for nobody else."""
     if _is_on_path(flow):
         return isinstance(flow.client_conn.proxy_mode, ReverseMode) or _addresses_proxy(flow)
-    return flow.request.host == HOST
+    # Else the request would leave, its token with it.
+    return flow.request.host.lower().removesuffix(".") == HOST
 
 
 def _is_on_path(flow: HTTPFlow) -> bool:
