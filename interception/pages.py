@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from flask import Flask
 from mitmproxy import ctx
-from mitmproxy.http import HTTPFlow, Response
+from mitmproxy.http import HTTPFlow, Request, Response
 from mitmproxy.proxy.mode_specs import ReverseMode
-from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Response as WebResponse
 
 from inspection import flow_list
@@ -64,8 +67,8 @@ class Pages:
         loop.call_later(_SHOWN_S, flow_list.leave_out, ctx.master, flow)
 
     def stop(self) -> None:
-        """Lets the threads end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Lets the threads end, once they have answered whoever waits."""
+        self._threads.shutdown(wait=False)
 
     def _answer(self, flow: HTTPFlow) -> Response:
         assert self._app is not None
@@ -76,14 +79,17 @@ class Pages:
 
 def is_for_pages(flow: HTTPFlow) -> bool:
     """Whether a request is for the pages and for nobody else."""
-    if _is_on_path(flow):
-        return isinstance(flow.client_conn.proxy_mode, ReverseMode) or _addresses_proxy(flow)
-    # Else the request would leave, its token with it.
-    return flow.request.host.lower().removesuffix(".") == HOST
+    # A name may be written in capitals, and with the dot that ends it.
+    if flow.request.host.lower().removesuffix(".") == HOST:
+        return True
+    if not _is_on_path(flow):
+        return False
+    return isinstance(flow.client_conn.proxy_mode, ReverseMode) or _addresses_proxy(flow)
 
 
 def _is_on_path(flow: HTTPFlow) -> bool:
-    return flow.request.path.startswith(PATH + "/")
+    # Without the last slash as well: whoever types it may have added the token.
+    return f"{flow.request.path.partition('?')[0]}/".startswith(f"{PATH}/")
 
 
 def _addresses_proxy(flow: HTTPFlow) -> bool:
@@ -93,20 +99,47 @@ def _addresses_proxy(flow: HTTPFlow) -> bool:
     return port == here[1] and (host in ("localhost", here[0]) or is_loopback(host))
 
 
-def _environ(flow: HTTPFlow) -> dict[str, object]:
-    """A request as WSGI has it."""
+def _environ(flow: HTTPFlow) -> dict[str, Any]:
+    """A request as WSGI has it: bytes as Latin-1, whatever they are."""
     request = flow.request
     root = PATH if _is_on_path(flow) else ""
     host = named_host(request) or HOST
     peer = flow.client_conn.peername
-    return EnvironBuilder(
-        path=request.path.removeprefix(root),
-        base_url=f"{request.scheme}://{host}{root}/",
-        method=request.method,
-        headers=[(name, value) for name, value in request.headers.items(multi=True)],
-        data=request.get_content(strict=False) or b"",
-        environ_overrides={"REMOTE_ADDR": peer[0] if peer else "", "HTTP_HOST": host},
-    ).get_environ()
+    path, _, query = request.data.path.decode("latin-1").partition("?")
+    # As it came: who may look at nothing must not have it unpacked.
+    content = request.raw_content or b""
+    return {
+        **_headers(request),
+        "HTTP_HOST": host,
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": root,
+        "PATH_INFO": unquote_to_bytes(path.removeprefix(root)).decode("latin-1"),
+        "QUERY_STRING": query,
+        "CONTENT_LENGTH": str(len(content)),
+        "REMOTE_ADDR": peer[0] if peer else "",
+        "SERVER_NAME": HOST,
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.version": (1, 0),
+        # Of the client's own connection: in reverse mode the request has the provider's.
+        "wsgi.url_scheme": "https" if flow.client_conn.tls else "http",
+        "wsgi.input": BytesIO(content),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+
+
+def _headers(request: Request) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for field, value in request.headers.fields:
+        name = f"HTTP_{field.decode('latin-1').upper().replace('-', '_')}"
+        # The parts of a cookie may come one by one.
+        joint = "; " if name == "HTTP_COOKIE" else ","
+        said = value.decode("latin-1")
+        headers[name] = f"{headers[name]}{joint}{said}" if name in headers else said
+    return headers
 
 
 def _address(host: str, port: int) -> str:

@@ -9,14 +9,14 @@ from typing import Any
 from flask import Flask, request
 from markupsafe import Markup
 from peewee import DatabaseError, InterfaceError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadHost, HTTPException
 from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response
 
 from inspection.plain_text import neutralise
 from inspection.web import api, pages
 from inspection.web.access import HEADERS, Access, is_api
-from inspection.web.filters import FilterError
+from inspection.web.filters import FilterError, speakable
 from inspection.web.record import Record, UnreadableError
 from recording.faults import log_fault
 
@@ -30,6 +30,9 @@ class _Id(BaseConverter):
 
     regex = r"(?s:.+)"
     part_isolating = False
+
+    def to_python(self, value: str) -> str:
+        return speakable(value)
 
 
 def create_app(record: Record, access: Access) -> Flask:
@@ -90,4 +93,7 @@ def _failed(exc: Exception) -> _Answer:
 def _told(status: int, message: str, param: str | None = None) -> _Answer:
     if is_api(request):
         return api.error(status, message, param)
+    if isinstance(request.routing_exception, BadHost):
+        # No page can say where its style is, under a name that is none.
+        return Response(message, status, mimetype="text/plain")
     return pages.error_page(status, message)

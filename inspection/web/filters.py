@@ -55,8 +55,13 @@ def parse(given: Mapping[str, str]) -> Filter:
     return Filter(**values)
 
 
+def speakable(text: str) -> str:
+    """A text that either database may be asked for; PostgreSQL has no NUL in any."""
+    return text.replace("\0", "\ufffd")
+
+
 def _text(name: str, text: str) -> str:
-    return text
+    return speakable(text)
 
 
 def _state(name: str, text: str) -> str:
