@@ -184,17 +184,6 @@ def test_a_list_is_walked_once_while_calls_come(behind):
     assert len(seen) == len(set(seen))
 
 
-def test_the_token_is_not_in_the_record(behind, provider):
-    provider.received.clear()
-    asked = f"?token={token(behind)}"
-    with looking(behind) as client:
-        client.get(f"{PAGES}/{asked}")
-        client.post(f"{PAGES}/v1/chat/completions{asked}", json=ask("gpt-4o"))
-    behind.exchange(post(behind, ask("gpt-4o")).headers["x-chat-request-id"])
-    kept = b"".join(path.read_bytes() for path in behind.folder.glob("chats.db*"))
-    assert (token(behind).encode() in kept, len(provider.received)) == (False, 1)
-
-
 def test_a_reload_prints_a_new_token_and_the_old_one_is_none(start_proxy, tmp_path):
     script = tmp_path / "addon.py"
     root = Path(__file__).resolve().parent.parent
