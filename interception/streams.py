@@ -18,6 +18,7 @@ from transforms.contract import JSON, Call, ErrorAnswer, Event, Provider
 from transforms.errors import ResponseError, TransformError
 from transforms.framing import DONE, SSEDecoder, encode_event, parse_event
 from transforms.json_text import loads
+from transforms.room import Room
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Translator:
         self._frames = provider.decoder()
         self._stream = provider.open_stream(call)
         self._held = 0
-        self._told = Assembler()
+        self._told = Assembler(self._stream.room)
         self._with_usage = wants_usage(call.request)
         self._done = False
         self._told_at = time.monotonic()
@@ -69,7 +70,7 @@ class Translator:
     @property
     def is_cut(self) -> bool:
         """The answer is too long to be kept whole."""
-        return self._told.is_cut
+        return self._stream.room.is_full
 
     @property
     def complete(self) -> bool:
@@ -131,6 +132,7 @@ class Translator:
         told: list[bytes] = []
         try:
             for event in events:
+                self._stream.room.take(len(event.data))
                 self._tell(self._stream.feed(event), told)
             if at_end and not self._stream.finished:
                 self._tell(self._stream.close(), told)
@@ -166,12 +168,13 @@ class Watcher:
             self.unreadable = True
         self._frames = SSEDecoder()
         self._held = 0
-        self._told = Assembler()
+        self._room = Room()
+        self._told = Assembler(self._room)
 
     @property
     def is_cut(self) -> bool:
         """The answer is too long to be kept whole."""
-        return self._told.is_cut
+        return self._room.is_full
 
     def completion(self) -> JSON:
         """The `chat.completion` that the chunks so far amount to."""
@@ -202,6 +205,7 @@ class Watcher:
         frames = self._frames.feed(told) if piece else self._frames.close()
         self._held = _held(frames, self._held, told)
         for event in frames:
+            self._room.take(len(event.data))
             data = event.data.strip()
             if data == b"[DONE]":
                 self.complete = True
@@ -252,13 +256,15 @@ def assemble(provider: Provider, call: Call, body: bytes) -> tuple[JSON, JSON]:
         return provider.parse_response(call, plain), plain
     stream = provider.open_stream(call)
     decoder = provider.decoder()
-    told = Assembler()
+    told = Assembler(stream.room)
     for event in decoder.feed(body) + decoder.close():
         for chunk in stream.feed(event):
             told.add(chunk)
     if not stream.finished:
         for chunk in stream.close():
             told.add(chunk)
+    if stream.room.is_full:
+        raise ResponseError("The provider's answer has too many parts.")
     return told.completion(), stream.answer
 
 

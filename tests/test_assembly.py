@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 
 from tests.cases import Case, fold, params, without_nulls
-from transforms import assembly
 from transforms.assembly import Assembler, split_completion
+from transforms.room import Room
 
 
 def chunk(delta: dict[str, Any], *, index: int = 0, **rest: Any) -> dict[str, Any]:
@@ -332,12 +332,13 @@ def test_split_answer_comes_in_openais_order() -> None:
     ],
     ids=["text", "list", "nested", "item"],
 )
-def test_an_answer_that_is_too_long_is_known_to_be_cut(
-    delta: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(assembly, "LARGEST_ANSWER", 1)
-    told = Assembler()
+def test_nothing_more_is_kept_without_room(delta: dict[str, Any]) -> None:
+    room = Room()
+    told = Assembler(room)
     told.add(chunk(delta))
-    assert not told.is_cut
+    kept = told.completion()
+
+    room.is_full = True
     told.add(chunk(delta))
-    assert told.is_cut
+
+    assert told.completion() == kept

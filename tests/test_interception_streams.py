@@ -12,7 +12,7 @@ from interception import streams
 from interception.streams import Translator, Watcher, assemble, stream_of
 from tests.answers import CLAUDE, body, claude_events, openai_events
 from tests.clients import ask, events
-from transforms import PROVIDERS
+from transforms import PROVIDERS, room
 from transforms.contract import Call
 from transforms.errors import ResponseError
 
@@ -129,3 +129,10 @@ def test_an_error_in_a_watched_stream_is_noticed():
     watcher = Watcher("", PIECES.append)
     watcher(b"data: " + json.dumps({"error": {"message": "Busy"}}).encode() + b"\n\n")
     assert watcher.error.message == "Busy"
+
+
+def test_a_body_of_more_parts_than_can_be_kept_is_an_error_not_half_an_answer(monkeypatch):
+    monkeypatch.setattr(room, "LARGEST_ANSWER", 1)
+    call = Call(ask("gpt"), "claude", "chatcmpl-1", 1)
+    with pytest.raises(ResponseError, match="too many parts"):
+        assemble(PROVIDERS["anthropic"], call, WHOLE)

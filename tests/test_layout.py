@@ -27,7 +27,8 @@ RANKS = {
 """Our packages, outermost first. A module imports from its own package or from inner ones."""
 
 SHARED = {
-    *("assembly", "chat_request", "contract", "errors", "framing", "history", "json_text", "tools")
+    *("assembly", "chat_request", "contract", "errors", "framing", "history", "json_text", "room"),
+    "tools",
 }
 """What the providers in `transforms/` are built on."""
 

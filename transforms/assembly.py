@@ -7,24 +7,15 @@ the provider answered plainly.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from transforms.contract import JSON
+from transforms.room import Pieces, Room
 
 _ONCE = frozenset({"role", "id", "type", "name", "index", "format"})
 """Strings that name something. Hosts repeat them; only text grows by fragments."""
-
-LARGEST_ANSWER = 32 << 20
-"""Bytes of memory, roughly, that a text or a list may take which comes piece by piece."""
-
-_OVERHEAD = 64
-_ITEM = 256
-"""Bytes that a piece takes beside its text, and those of an item that is no text."""
-
-_T = TypeVar("_T")
 
 _Place = tuple[int, str | None]
 """The `index` of an item of a list, and its type or id."""
@@ -33,44 +24,24 @@ _CONSTANT = frozenset({"id", "created", "model"})
 """The same in all chunks of one answer, so the first that says something stands."""
 
 
-class Pieces(list[_T]):
-    """What comes of an answer piece by piece: of an answer without end, its beginning."""
-
-    is_cut = False
-    """Whether there was more."""
-
-    _taken = 0
-
-    def append(self, piece: _T) -> None:
-        """Keeps the piece, unless there is too much already. An empty text is none."""
-        if piece == "":
-            return
-        if self._taken >= LARGEST_ANSWER:
-            self.is_cut = True
-            return
-        self._taken += _OVERHEAD + (len(piece) if isinstance(piece, str) else _ITEM)
-        super().append(piece)
-
-    def extend(self, pieces: Iterable[_T]) -> None:
-        """Keeps the pieces, one by one."""
-        for piece in pieces:
-            self.append(piece)
-
-
 class Assembler:
     """Folds `chat.completion.chunk` objects into the `chat.completion` they amount to.
 
     Takes whatever a host may send: a field of an unexpected type replaces what was there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room | None = None) -> None:
+        """`room` is shared with whatever else keeps the answer."""
+        self._room = room or Room()
         self._head: JSON = {}
         self._choices: dict[int, _Growing] = {}
         self._finish: dict[int, Any] = {}
         self._extra: dict[int, JSON] = {}
 
     def add(self, chunk: JSON) -> None:
-        """Takes one chunk in."""
+        """Takes one chunk in, as far as there is room."""
+        if self._room.is_full:
+            return
         for key, value in chunk.items():
             if key == "choices":
                 for choice in value if isinstance(value, list) else ():
@@ -80,11 +51,6 @@ class Assembler:
                 self._head[key] = self._head.get(key) or value
             elif value is not None and key != "object":
                 self._head[key] = value
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether the answer grew so long that only its beginning is here."""
-        return any(growing.is_cut for growing in self._choices.values())
 
     def completion(self) -> JSON:
         """The `chat.completion` so far; `finish_reason` is null until the stream told one."""
@@ -108,7 +74,9 @@ class Assembler:
             index = 0
         growing = self._choices.get(index)
         if growing is None:
-            growing = self._choices[index] = _Growing()
+            if self._room.is_full:
+                return
+            growing = self._choices[index] = _Growing(self._room)
             self._extra[index] = {}
         delta = choice.get("delta")
         if isinstance(delta, dict):
@@ -128,7 +96,7 @@ class Assembler:
             if isinstance(tokens, list) and isinstance(kept.get(key), list):
                 kept[key].extend(tokens)
             elif isinstance(tokens, list):
-                kept[key] = Pieces()
+                kept[key] = Pieces(self._room)
                 kept[key].extend(tokens)
             elif tokens is not None or key not in kept:
                 kept[key] = tokens
@@ -158,11 +126,13 @@ class _Growing:
     """An object that arrives in fragments: strings grow, and so do lists, item by item where
     their items have an `index`."""
 
-    def __init__(self) -> None:
-        self._text: defaultdict[str, Pieces[str]] = defaultdict(Pieces)
-        self._items: dict[str, defaultdict[_Place, _Growing]] = {}
-        self._lists: defaultdict[str, Pieces[Any]] = defaultdict(Pieces)
-        self._nested: defaultdict[str, _Growing] = defaultdict(_Growing)
+    def __init__(self, room: Room) -> None:
+        room.take()
+        self._room = room
+        self._text: dict[str, Pieces[str]] = {}
+        self._items: dict[str, _Items] = {}
+        self._lists: dict[str, Pieces[Any]] = {}
+        self._nested: dict[str, _Growing] = {}
         self._last: JSON = {}
 
     def add(self, fragment: JSON) -> None:
@@ -174,28 +144,28 @@ class _Growing:
                     self._last[key] = value
             elif isinstance(value, str):
                 self._last.setdefault(key, None)
-                self._text[key].append(value)
+                text = self._text.get(key)
+                if text is None:
+                    text = self._text[key] = Pieces(self._room)
+                text.append(value)
             elif isinstance(value, dict):
                 self._last.setdefault(key, None)
-                self._nested[key].add(value)
+                self._nested_in(key).add(value)
             elif _is_indexed(value):
                 self._last.setdefault(key, None)
-                items = self._items.setdefault(key, defaultdict(_Growing))
-                for item in value:
-                    items[_place(items, item, key)].add(item)
+                mark = "id" if key == "tool_calls" else "type"
+                self._items.setdefault(key, _Items(self._room, mark)).add(value)
             elif isinstance(value, list):
                 self._last.setdefault(key, None)
-                self._lists[key].extend(value)
+                self._lists.setdefault(key, Pieces(self._room)).extend(value)
             else:
                 self._last[key] = value
 
-    @property
-    def is_cut(self) -> bool:
-        items = [item for items in self._items.values() for item in items.values()]
-        pieces = (*self._text.values(), *self._lists.values())
-        return any(each.is_cut for each in pieces) or any(
-            growing.is_cut for growing in (*self._nested.values(), *items)
-        )
+    def _nested_in(self, key: str) -> _Growing:
+        nested = self._nested.get(key)
+        if nested is None:
+            nested = self._nested[key] = _Growing(self._room)
+        return nested
 
     def value(self) -> JSON:
         value = dict(self._last)
@@ -208,30 +178,51 @@ class _Growing:
         for key, nested in self._nested.items():
             value[key] = nested.value()
         for key, items in self._items.items():
-            value[key] = [items[place].value() for place in sorted(items, key=itemgetter(0))]
+            value[key] = items.value()
             if key == "tool_calls":
                 for item in value[key]:
                     item.pop("index", None)
         return value
 
 
-def _place(known: dict[_Place, _Growing], item: JSON, key: str) -> _Place:
-    """Which item of a list a fragment belongs to, told by its `index` and a second mark.
+class _Items:
+    """The items of a list that are told apart by their `index` and a second mark.
 
     OpenRouter gives items of several types one `index`; Mistral has given all calls the same. The
     mark is often left out of later fragments, which belong to the last item of their index.
     """
-    index, mark = item["index"], item.get("id" if key == "tool_calls" else "type")
-    mark = mark if isinstance(mark, str) and mark else None
-    for place in reversed(known):
-        if place[0] == index and (mark is None or place[1] in (None, mark)):
-            return place
-    return index, mark
+
+    def __init__(self, room: Room, mark: str) -> None:
+        self._room = room
+        self._mark = mark
+        self._items: dict[_Place, _Growing] = {}
+        self._last: dict[int, _Place] = {}
+
+    def add(self, fragments: list[JSON]) -> None:
+        for fragment in fragments:
+            place = self._place(fragment)
+            if place not in self._items:
+                if self._room.is_full:
+                    return
+                self._items[place] = _Growing(self._room)
+                self._last[place[0]] = place
+            self._items[place].add(fragment)
+
+    def _place(self, fragment: JSON) -> _Place:
+        index, mark = fragment["index"], fragment.get(self._mark)
+        mark = mark if isinstance(mark, str) and mark else None
+        last = self._last.get(index)
+        if last is not None and (mark is None or last[1] is None):
+            return last
+        return index, mark
+
+    def value(self) -> list[JSON]:
+        return [self._items[place].value() for place in sorted(self._items, key=itemgetter(0))]
 
 
 def joined_items(items: list[Any]) -> list[Any]:
     """A list that arrived in several pieces, fragments of one item put together."""
-    growing = _Growing()
+    growing = _Growing(Room())
     growing.add({"items": items})
     joined: list[Any] = growing.value()["items"]
     return joined

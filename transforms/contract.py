@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
+from transforms.room import Room
+
 JSON = dict[str, Any]
 """One JSON object. The only home of `Any`."""
 
@@ -170,6 +172,10 @@ class Stream(Protocol):
 
     finished: bool
     """The provider has said that the answer is whole."""
+
+    room: Room
+    """What is left for `answer`, and for all else that is kept until the end. Without room the
+    chunks still tell everything, but for lists that wait for the end."""
 
     @property
     def answer(self) -> JSON:

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from transforms.assembly import Pieces
 from transforms.chat_request import content_parts, present
 from transforms.contract import JSON, WEB, Call, ErrorAnswer, Event, Provider, ProviderRequest
 from transforms.errors import RequestError, ResponseError, error_for_status, unreadable_error
 from transforms.framing import NDJSONDecoder, parse_event
 from transforms.json_text import dumps, loads
+from transforms.room import Parts, Pieces, Room, take_in
 from transforms.tools import name_of, named_tools
 
 FINISH_REASONS = {"stop": "stop", "length": "length", "load": "stop", "unload": "stop"}
@@ -483,12 +483,16 @@ class MessageStream:
 
     def __init__(self, call: Call) -> None:
         self.finished = False
+        self.room = Room()
         self._call = call
         self._created: int | None = None
-        self._calls: list[JSON] = []
+        self._calls: Parts[JSON] = Parts(self.room)
+        self._count = 0
         self._head: JSON = {}
-        self._texts: dict[str, Pieces[str]] = {"content": Pieces(), "thinking": Pieces()}
-        self._logprobs: Pieces[JSON] = Pieces()
+        self._texts: dict[str, Pieces[str]] = {
+            name: Pieces(self.room) for name in ("content", "thinking")
+        }
+        self._logprobs: Pieces[JSON] = Pieces(self.room)
 
     @property
     def answer(self) -> JSON:
@@ -527,7 +531,8 @@ class MessageStream:
         message = message if isinstance(message, dict) else {}
         yield from self._deltas(message, _tokens(line))
         created_at = self._head.get("created_at", line.get("created_at"))
-        self._head.update({key: line[key] for key in line if key not in {"message", "logprobs"}})
+        told = {key: line[key] for key in line if key not in {"message", "logprobs"}}
+        take_in(self._head, told)
         self._head["created_at"] = created_at
         if line.get("done"):
             yield from self._end(line)
@@ -543,14 +548,14 @@ class MessageStream:
             yield self._chunk({"content": content}, logprobs)
         for told in _told_calls(message):
             # A counter of our own: `function.index` starts anew in each line, or is missing.
-            index = len(self._calls)
+            index, self._count = self._count, self._count + 1
             self._calls.append(told)
             heard = {"index": index, **_heard_call(told, index, self._call)}
             yield self._chunk({"tool_calls": [heard]})
 
     def _end(self, line: JSON) -> Iterator[JSON]:
         self.finished = True
-        yield self._chunk({}, finish_reason=_finish_reason(line, called=bool(self._calls)))
+        yield self._chunk({}, finish_reason=_finish_reason(line, called=self._count > 0))
         usage = _usage(line)
         if usage is not None:
             yield {**self._chunk({}), "choices": [], "usage": usage}

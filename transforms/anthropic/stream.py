@@ -32,11 +32,11 @@ from transforms.anthropic.response import (
     is_error,
     reported_error,
 )
-from transforms.assembly import Pieces
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
 from transforms.json_text import loads
+from transforms.room import Latest, Parts, Pieces, Room, take_in
 
 State = Literal["start", "open", "ending", "finished"]
 
@@ -46,10 +46,12 @@ class MessageStream:
 
     def __init__(self, call: Call) -> None:
         self.finished = False
+        self.room = Room()
         self._call = call
         self._state: State = "start"
         self._message: JSON = {}
-        self._blocks: dict[int, _Block] = {}
+        self._content: Parts[_Block] = Parts(self.room)
+        self._blocks: Latest[int, _Block] = Latest()
         self._calls = 0
         self._head: JSON = {}
 
@@ -58,7 +60,7 @@ class MessageStream:
         """The Message, folded from the events so far."""
         if not self._message:
             return {}
-        return {**self._message, "content": [block.value() for block in self._blocks.values()]}
+        return {**self._message, "content": [block.value() for block in self._content]}
 
     def feed(self, event: Event) -> list[JSON]:
         """The chunks for one server-sent event."""
@@ -108,11 +110,16 @@ class MessageStream:
         index = _index(body)
         if index in self._blocks:
             raise ResponseError(f"The provider started the block {index} twice.")
-        block = self._blocks[index] = _Block(_object(body, "content_block"))
+        block = _Block(_object(body, "content_block"), self.room)
+        self._content.append(block)
         if block.kind == "tool_use":
             block.call = self._calls
             self._calls += 1
-        return [self._chunk(delta) for delta in block.first_deltas()]
+        forgotten = [old for old in self._blocks.put(index, block) if old.open]
+        return [
+            *(chunk for old in forgotten for chunk in self._close_block(old)),
+            *(self._chunk(delta) for delta in block.first_deltas()),
+        ]
 
     def _grow_block(self, body: JSON) -> list[JSON]:
         block = self._block(body)
@@ -141,13 +148,12 @@ class MessageStream:
     def _end_turn(self, body: JSON) -> list[JSON]:
         """Takes in what the turn's end told; null leaves what was told before."""
         delta, usage = _object(body, "delta"), body.get("usage")
-        self._message.update(_told(delta))
+        take_in(self._message, _told(delta))
         if isinstance(usage, dict):
             known = self._message.get("usage")
             self._message["usage"] = (known if isinstance(known, dict) else {}) | _told(usage)
-        for name, value in body.items():
-            if name not in {"type", "delta", "usage"}:
-                self._message[name] = value
+        beside = {name: body[name] for name in body if name not in {"type", "delta", "usage"}}
+        take_in(self._message, beside)
         return []
 
     def _finish(self, body: JSON) -> list[JSON]:
@@ -182,16 +188,20 @@ class _Block:
     """A content block as it grows. Pieces are joined when asked for, not one by one, so that a
     long answer stays linear."""
 
-    __slots__ = ("_citations", "_opening", "_pieces", "_signature", "call", "kind", "open")
+    __slots__ = (
+        *("_citations", "_has_grown", "_opening", "_pieces", "_signature"),
+        *("call", "kind", "open"),
+    )
 
-    def __init__(self, opening: JSON) -> None:
+    def __init__(self, opening: JSON, room: Room) -> None:
         self.kind = str(opening.get("type"))
         self.open = True
         self.call = -1
         self._opening = opening
-        self._pieces: Pieces[str] = Pieces()
+        self._pieces: Pieces[str] = Pieces(room)
+        self._has_grown = False
         self._signature: str | None = None
-        self._citations: list[Any] = []
+        self._citations: Pieces[Any] = Pieces(room)
 
     def value(self) -> JSON:
         """The block as a plain answer would hold it."""
@@ -223,7 +233,7 @@ class _Block:
     def last_delta(self) -> JSON | None:
         """The arguments of a call that got none while it was open: `{}`, or the whole input
         that came with the opening."""
-        if self.call < 0 or self._pieces:
+        if self.call < 0 or self._has_grown:
             return None
         return self._arguments(arguments(self._opening.get("input")))
 
@@ -239,6 +249,7 @@ class _Block:
         if not piece:
             return None
         self._pieces.append(piece)
+        self._has_grown = True
         return self._arguments(piece) if self.call >= 0 else None
 
     def sign(self, delta: JSON) -> None:

@@ -24,7 +24,6 @@ import binascii
 from collections.abc import Callable
 from typing import Any, Literal
 
-from transforms.assembly import Pieces
 from transforms.bedrock.names import told_names
 from transforms.bedrock.response import (
     build_completion,
@@ -38,6 +37,7 @@ from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import EXCEPTION, parse_event
 from transforms.json_text import loads
+from transforms.room import Latest, Parts, Pieces, Room
 
 State = Literal["start", "open", "ending", "finished"]
 
@@ -49,15 +49,18 @@ class ConverseStream:
 
     def __init__(self, call: Call) -> None:
         self.finished = False
+        self.room = Room()
         self._call = call
         self._head = head(call)
         self._names = told_names(call.request)
         self._state: State = "start"
         self._role = "assistant"
         self._end: JSON = {}
-        self._blocks: list[_Block] = []
-        self._open: dict[tuple[int, str], _Block] = {}
+        self._blocks: Parts[_Block] = Parts(self.room)
+        self._open: Latest[tuple[int, str], _Block] = Latest()
         self._calls = 0
+        self._ended: list[JSON] = []
+        """Chunks that end calls, whose places others have taken."""
 
     @property
     def answer(self) -> JSON:
@@ -82,7 +85,8 @@ class ConverseStream:
         advance, state = step
         chunks = advance(self, body)
         self._state = state
-        return chunks
+        ended, self._ended = self._ended, []
+        return [*ended, *chunks]
 
     def close(self) -> list[JSON]:
         """The finish, where the end of the body came before `metadata`.
@@ -151,7 +155,7 @@ class ConverseStream:
             if name == "redactedContent":
                 self._grow(self._block(index, "redacted"), piece)
             elif name == "signature":
-                self._block(index, "reasoning").signature += _string(piece, name)
+                self._block(index, "reasoning").signature.append(_string(piece, name))
             elif name == "text":
                 told = self._grow(self._block(index, "reasoning"), piece)
         return {"reasoning_content": told} if told else None
@@ -163,6 +167,7 @@ class ConverseStream:
             raise ResponseError(f"The provider went on with the call {index}, which is not open.")
         piece = _string(delta.get("input") if isinstance(delta, dict) else None, "toolUse.input")
         block.pieces.append(piece)
+        block.has_grown = block.has_grown or bool(piece)
         return _arguments(block, piece) if piece and block.call >= 0 else None
 
     def cite(self, index: int, citation: object) -> None:
@@ -185,8 +190,10 @@ class ConverseStream:
     def _block(self, index: int, kind: str) -> _Block:
         block = self._open.get((index, kind))
         if block is None:
-            block = self._open[index, kind] = _Block(kind)
+            block = _Block(kind, self.room)
             self._blocks.append(block)
+            for old in self._open.put((index, kind), block):
+                self._ended += self._end_block(old)
         return block
 
     def _stop_block(self, body: JSON) -> list[JSON]:
@@ -195,9 +202,12 @@ class ConverseStream:
         return [chunk for kind in kinds for chunk in self._stop_kind(index, kind)]
 
     def _stop_kind(self, index: int, kind: str) -> list[JSON]:
-        """Ends a block; a call that got no arguments gets `{}`, once and only now."""
         block = self._open.pop((index, kind), None)
-        if block is None or block.call < 0 or any(block.pieces):
+        return [] if block is None else self._end_block(block)
+
+    def _end_block(self, block: _Block) -> list[JSON]:
+        """A call that got no arguments gets `{}`, once and only now."""
+        if block.call < 0 or block.has_grown:
             return []
         return [self._chunk(_arguments(block, "{}"))]
 
@@ -227,15 +237,17 @@ class _Block:
     """A content block as it grows. Pieces are joined when asked for, not one by one, so that a
     long answer stays linear."""
 
-    __slots__ = ("call", "items", "kind", "opening", "pieces", "signature")
+    __slots__ = ("call", "has_grown", "items", "kind", "opening", "pieces", "signature")
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, room: Room) -> None:
         self.kind = kind
         self.opening: JSON = {}
-        self.pieces: Pieces[str] = Pieces()
-        self.items: list[Any] = []
-        self.signature = ""
+        self.pieces: Pieces[str] = Pieces(room)
+        self.items: Pieces[Any] = Pieces(room)
+        self.signature: Pieces[str] = Pieces(room)
         self.call = -1
+        self.has_grown = False
+        """Whether a call has got arguments."""
 
     def value(self) -> JSON:
         """The block as a plain answer would hold it."""
@@ -244,7 +256,7 @@ class _Block:
             case "text":
                 return _cited(text, self.items)
             case "reasoning":
-                signed = {"signature": self.signature} if self.signature else {}
+                signed = {"signature": "".join(self.signature)} if self.signature else {}
                 return {"reasoningContent": {"reasoningText": {"text": text, **signed}}}
             case "redacted":
                 return {"reasoningContent": {"redactedContent": _joined_base64(self.pieces)}}

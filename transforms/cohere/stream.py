@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from transforms.assembly import Pieces
 from transforms.cohere.response import (
     build_logprobs,
     build_message,
@@ -35,6 +34,7 @@ from transforms.cohere.response import (
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
+from transforms.room import Latest, Parts, Pieces, Room
 
 _WAITING = ("annotations", "citations")
 
@@ -44,16 +44,19 @@ class MessageStream:
 
     def __init__(self, call: Call) -> None:
         self.finished = False
+        self.room = Room()
         self._call = call
         self._head: JSON = {}
         self._told: JSON = {}
         self._end: JSON = {}
-        self._blocks: dict[tuple[int, str], _Block] = {}
-        self._plan: Pieces[str] = Pieces()
-        self._calls: list[_ToolCall] = []
-        self._called: dict[int, _ToolCall] = {}
-        self._citations: list[JSON] = []
-        self._logprobs: Pieces[JSON] = Pieces()
+        self._content: Parts[_Block] = Parts(self.room)
+        self._blocks: Latest[tuple[int, str], _Block] = Latest()
+        self._plan: Pieces[str] = Pieces(self.room)
+        self._calls: Parts[_ToolCall] = Parts(self.room)
+        self._called: Latest[int, _ToolCall] = Latest()
+        self._count = 0
+        self._citations: Pieces[JSON] = Pieces(self.room)
+        self._logprobs: Pieces[JSON] = Pieces(self.room)
 
     @property
     def answer(self) -> JSON:
@@ -62,7 +65,7 @@ class MessageStream:
             return {}
         message = {
             "role": "assistant",
-            "content": [block.value() for block in self._blocks.values()],
+            "content": [block.value() for block in self._content],
             "tool_plan": "".join(self._plan),
             "tool_calls": [call.value() for call in self._calls],
             "citations": list(self._citations),
@@ -108,7 +111,7 @@ class MessageStream:
     def _grow_block(self, body: JSON) -> list[JSON]:
         content = _member(body, "content")
         kind = "thinking" if isinstance(content.get("thinking"), str) else "text"
-        block = self._blocks.setdefault((_index(body), kind), _Block(kind))
+        block = self._block(_index(body), kind)
         if isinstance(body.get("logprobs"), dict):
             self._logprobs.append(body["logprobs"])
         piece = content.get(kind)
@@ -116,6 +119,14 @@ class MessageStream:
             return []
         block.pieces.append(piece)
         return [self._chunk({_DELTA_FIELD[kind]: piece})]
+
+    def _block(self, index: int, kind: str) -> _Block:
+        block = self._blocks.get((index, kind))
+        if block is None:
+            block = _Block(kind, self.room)
+            self._content.append(block)
+            self._blocks.put((index, kind), block)
+        return block
 
     def _grow_plan(self, body: JSON) -> list[JSON]:
         piece = _message(body).get("tool_plan")
@@ -126,12 +137,19 @@ class MessageStream:
 
     def _start_call(self, body: JSON) -> list[JSON]:
         told = _member(body, "tool_calls")
-        index = len(self._calls)
-        call = self._called[_index(body)] = _ToolCall(index, told)
+        index, self._count = self._count, self._count + 1
+        call = _ToolCall(index, told, self.room)
         self._calls.append(call)
+        ended = self._started(call, _index(body))
         heard = heard_call(self._call, told, index)
-        heard["function"]["arguments"] = "".join(call.pieces)
-        return [self._chunk({"tool_calls": [{"index": index, **heard}]})]
+        heard["function"]["arguments"] = _arguments(told)
+        return [*ended, self._chunk({"tool_calls": [{"index": index, **heard}]})]
+
+    def _started(self, call: _ToolCall, index: int) -> list[JSON]:
+        """Goes on with the call. One whose number it has got, or whose place, is over."""
+        old = self._called.get(index)
+        forgotten = [*([old] if old else []), *self._called.put(index, call)]
+        return [chunk for each in forgotten for chunk in self._completed(each)]
 
     def _grow_call(self, body: JSON) -> list[JSON]:
         call = self._called.get(_index(body))
@@ -140,7 +158,7 @@ class MessageStream:
         piece = _arguments(_member(body, "tool_calls"))
         if not piece:
             return []
-        call.pieces.append(piece)
+        call.grow(piece)
         return [self._chunk(call.arguments_delta(piece))]
 
     def _end_call(self, body: JSON) -> list[JSON]:
@@ -149,9 +167,9 @@ class MessageStream:
 
     def _completed(self, call: _ToolCall) -> list[JSON]:
         """The arguments of a call that got none: an empty object."""
-        if call.pieces:
+        if call.has_arguments:
             return []
-        call.pieces.append("{}")
+        call.grow("{}")
         return [self._chunk(call.arguments_delta("{}"))]
 
     def _cite(self, body: JSON) -> list[JSON]:
@@ -164,9 +182,9 @@ class MessageStream:
         reason = delta.get("finish_reason")
         raise_failure(reason, delta.get("error"))
         self._end = {name: delta[name] for name in ("finish_reason", "usage") if name in delta}
-        chunks = [chunk for call in self._calls for chunk in self._completed(call)]
+        chunks = [chunk for call in self._called.values() for chunk in self._completed(call)]
         chunks += self._waiting()
-        chunks.append(self._chunk({}, finish_reason(reason, called=bool(self._calls))))
+        chunks.append(self._chunk({}, finish_reason(reason, called=self._count > 0)))
         usage = build_usage(delta.get("usage"))
         if usage is not None:
             chunks.append({**self._head, "choices": [], "usage": usage})
@@ -192,9 +210,9 @@ class _Block:
 
     __slots__ = ("kind", "pieces")
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, room: Room) -> None:
         self.kind = kind
-        self.pieces: Pieces[str] = Pieces()
+        self.pieces: Pieces[str] = Pieces(room)
 
     def value(self) -> JSON:
         """The block as a plain answer would hold it."""
@@ -204,19 +222,25 @@ class _Block:
 class _ToolCall:
     """A call as its arguments grow."""
 
-    __slots__ = ("_opening", "index", "pieces")
+    __slots__ = ("_opening", "_pieces", "has_arguments", "index")
 
-    def __init__(self, index: int, opening: JSON) -> None:
+    def __init__(self, index: int, opening: JSON, room: Room) -> None:
         self.index = index
+        self.has_arguments = False
         self._opening = opening
-        arguments = _arguments(opening)
-        self.pieces = [arguments] if arguments else []
+        self._pieces: Pieces[str] = Pieces(room)
+        self.grow(_arguments(opening))
+
+    def grow(self, piece: str) -> None:
+        """Takes in more of the arguments."""
+        self.has_arguments = self.has_arguments or bool(piece)
+        self._pieces.append(piece)
 
     def value(self) -> JSON:
         """The call as a plain answer would hold it."""
         function = self._opening.get("function")
         function = function if isinstance(function, dict) else {}
-        return {**self._opening, "function": {**function, "arguments": "".join(self.pieces)}}
+        return {**self._opening, "function": {**function, "arguments": "".join(self._pieces)}}
 
     def arguments_delta(self, fragment: str) -> JSON:
         """The delta for more of the arguments."""

@@ -7,7 +7,8 @@ a frame that begins with everything told before is held back until one of three 
 
 - a frame that does not begin so: they were increments all along;
 - a second frame that begins so and says more: they repeat;
-- the finish, in a frame that begins so: they repeat.
+- the finish, in a frame that begins so: they repeat;
+- too many frames that say the same: they are increments, of a model that goes round in circles.
 
 A stream of increments nearly always settles it with its second frame, and none is held. Log
 probabilities are taken as they come.
@@ -21,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from transforms.contract import JSON
+from transforms.room import MOST_PARTS, Latest
 
 Field = str | int
 """`content`, `reasoning_content`, or the index of a call, whose arguments are meant."""
@@ -104,8 +106,8 @@ class Increments:
         self._repeat: bool | None = None
         self._growths = 0
         self._held: list[list[Told]] = []
-        self._last: dict[_Place, str] = {}
-        self._said: dict[_Place, str] = {}
+        self._last: Latest[_Place, str] = Latest()
+        self._said: Latest[_Place, str] = Latest()
 
     def take(self, frame: list[Told]) -> list[list[Told]]:
         """The frames that may go on, in their order."""
@@ -121,10 +123,12 @@ class Increments:
         texts = {(told.index, field): text for told in frame for field, text in told.texts.items()}
         here = {told.index for told in frame}
         before = {place: text for place, text in self._last.items() if place[0] in here}
-        self._last.update(texts)
-        if not before:
+        for place, text in texts.items():
+            self._last.put(place, text)
+        if not before and len(self._held) < MOST_PARTS:
             return bool(self._held)
-        if not all(texts.get(place, "").startswith(text) for place, text in before.items()):
+        begins_so = all(texts.get(place, "").startswith(text) for place, text in before.items())
+        if not begins_so or len(self._held) >= MOST_PARTS:
             self._repeat = False
             return False
         self._growths += texts != before
@@ -151,5 +155,5 @@ class Increments:
         said = self._said.get(place, "")
         if not text.startswith(said):
             return ""
-        self._said[place] = text
+        self._said.put(place, text)
         return text[len(said) :]

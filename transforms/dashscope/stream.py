@@ -13,10 +13,9 @@ Model Studio documentation, "Streaming" (2026-09).
 
 from __future__ import annotations
 
-from transforms.assembly import Pieces
 from transforms.contract import JSON, Call, Event
 from transforms.dashscope.errors import raise_reported_error
-from transforms.dashscope.frames import Field, Increments, Told, read_frame
+from transforms.dashscope.frames import Increments, Told, read_frame
 from transforms.dashscope.response import (
     build_usage,
     finish_reason,
@@ -26,6 +25,7 @@ from transforms.dashscope.response import (
 )
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
+from transforms.room import MOST_PARTS, Latest, Parts, Pieces, Room
 
 _TEXTS = ("reasoning_content", "content")
 
@@ -35,13 +35,14 @@ class FrameStream:
 
     def __init__(self, call: Call) -> None:
         self.finished = False
+        self.room = Room()
         self._call = call
         self._head: JSON = {}
         self._told: JSON = {}
         self._output: JSON = {}
         self._increments = Increments()
         self._choices: dict[int, _Choice] = {}
-        self._usages: dict[int, JSON] = {}
+        self._usages: Latest[int, JSON] = Latest()
 
     @property
     def answer(self) -> JSON:
@@ -102,13 +103,18 @@ class FrameStream:
         if isinstance(usage, dict) and usage:
             # Taken out first, so that the latest comes last.
             self._usages.pop(index, None)
-            self._usages[index] = usage
+            self._usages.put(index, usage)
+
+    def _choice(self, index: int) -> _Choice:
+        choice = self._choices.get(index)
+        if choice is None:
+            if len(self._choices) >= MOST_PARTS:
+                raise ResponseError(f"The provider's stream has more than {MOST_PARTS} choices.")
+            choice = self._choices[index] = _Choice(self._call, index, self.room)
+        return choice
 
     def _grow(self, told: Told) -> list[JSON]:
-        choice = self._choices.get(told.index)
-        if choice is None:
-            choice = self._choices[told.index] = _Choice(self._call, told.index)
-        delta = choice.delta(told)
+        delta = self._choice(told.index).delta(told)
         if not delta and told.logprobs is None:
             return []
         chunk = self._chunk(told.index, delta)
@@ -126,25 +132,27 @@ class FrameStream:
 class _Choice:
     """A choice as it grows."""
 
-    def __init__(self, call: Call, index: int) -> None:
+    def __init__(self, call: Call, index: int, room: Room) -> None:
         self.finish = ""
         self._call = call
         self._index = index
+        self._room = room
         self._started = False
-        self._texts: dict[Field, Pieces[str]] = {}
-        self._calls: dict[int, _Opening] = {}
-        self._logprobs: Pieces[JSON] = Pieces()
+        self._texts: dict[str, Pieces[str]] = {name: Pieces(room) for name in _TEXTS}
+        self._count = 0
+        self._calls: Latest[int, _ToolCall] = Latest()
+        self._told_calls: Parts[_ToolCall] = Parts(room)
+        self._logprobs: Pieces[JSON] = Pieces(room)
 
     def delta(self, told: Told) -> JSON:
         """What the choice has to say that was not said."""
         self.finish = self.finish or told.finish
-        for field, text in told.texts.items():
-            self._texts.setdefault(field, Pieces()).append(text)
+        for name, pieces in self._texts.items():
+            pieces.append(told.texts.get(name, ""))
         if told.logprobs is not None:
             self._logprobs.extend(told.logprobs["content"])
         delta: JSON = {name: told.texts[name] for name in _TEXTS if told.texts.get(name)}
-        fragments = [self._fragment(index, told) for index in told.calls]
-        fragments = [fragment for fragment in fragments if fragment]
+        fragments = [fragment for index in told.calls for fragment in self._fragments(index, told)]
         if fragments:
             delta["tool_calls"] = fragments
         if not self._started:
@@ -154,58 +162,73 @@ class _Choice:
 
     def ends(self) -> list[tuple[JSON, str | None]]:
         """The last deltas: an empty object for calls without arguments, and the finish."""
-        silent = [
-            {"index": call.at, "function": {"arguments": "{}"}}
-            for index, call in self._calls.items()
-            if not any(self._texts.get(index, ()))
-        ]
-        finish = finish_reason(self.finish, called=bool(self._calls))
+        silent = [end for call in self._calls.values() for end in call.end()]
+        finish = finish_reason(self.finish, called=self._count > 0)
         return [*([({"tool_calls": silent}, None)] if silent else []), ({}, finish)]
 
     def value(self) -> JSON:
         """The choice as a plain answer would hold it."""
         message: JSON = {
             "role": "assistant",
-            "content": self._text("content"),
-            "reasoning_content": self._text("reasoning_content"),
-            "tool_calls": [
-                {
-                    "index": call.at,
-                    "id": call.id,
-                    "type": "function",
-                    "function": {"name": call.name, "arguments": self._text(index)},
-                }
-                for index, call in self._calls.items()
-            ],
+            "content": "".join(self._texts["content"]),
+            "reasoning_content": "".join(self._texts["reasoning_content"]),
+            "tool_calls": [call.value() for call in self._told_calls],
         }
         said = {name: value for name, value in message.items() if value or name == "content"}
         choice = {"finish_reason": self.finish or "null", "index": self._index, "message": said}
         return {**choice, "logprobs": {"content": self._logprobs}} if self._logprobs else choice
 
-    def _text(self, field: Field) -> str:
-        return "".join(self._texts.get(field, ()))
-
-    def _fragment(self, index: int, told: Told) -> JSON:
-        """A fragment of a call, named in the first alone; nothing where it says nothing new."""
+    def _fragments(self, index: int, told: Told) -> list[JSON]:
+        """What is new of a call, and the end of one that never got arguments, where there are too
+        many calls."""
         arguments = told.texts.get(index, "")
         call = self._calls.get(index)
         if call is not None:
-            return {"index": call.at, "function": {"arguments": arguments}} if arguments else {}
-        call = self._calls[index] = _Opening(len(self._calls), *told.calls[index])
-        return {
-            "index": call.at,
-            "id": call.id or self._call.tool_call_id(call.at),
+            return call.grow(arguments)
+        at, self._count = self._count, self._count + 1
+        call = _ToolCall(at, *told.calls[index], self._room)
+        self._told_calls.append(call)
+        ends = [end for old in self._calls.put(index, call) for end in old.end()]
+        call.grow(arguments)
+        opening = {
+            "index": at,
+            "id": call.id or self._call.tool_call_id(at),
             "type": "function",
             "function": {"name": call.name, "arguments": arguments},
         }
+        return [*ends, opening]
 
 
-class _Opening:
-    """How a call was opened, and the place it has among the calls."""
+class _ToolCall:
+    """A call as it grows, and the place it has among the calls; named in its first fragment
+    alone."""
 
-    __slots__ = ("at", "id", "name")
+    __slots__ = ("_at", "_has_arguments", "_pieces", "id", "name")
 
-    def __init__(self, at: int, call_id: str, name: str) -> None:
-        self.at = at
+    def __init__(self, at: int, call_id: str, name: str, room: Room) -> None:
         self.id = call_id
         self.name = name
+        self._at = at
+        self._pieces: Pieces[str] = Pieces(room)
+        self._has_arguments = False
+
+    def grow(self, arguments: str) -> list[JSON]:
+        """The fragment for more arguments, if there are any."""
+        if not arguments:
+            return []
+        self._has_arguments = True
+        self._pieces.append(arguments)
+        return [{"index": self._at, "function": {"arguments": arguments}}]
+
+    def end(self) -> list[JSON]:
+        """The fragment for arguments that never came: an empty object."""
+        return [] if self._has_arguments else [{"index": self._at, "function": {"arguments": "{}"}}]
+
+    def value(self) -> JSON:
+        """The call as a plain answer would hold it."""
+        return {
+            "index": self._at,
+            "id": self.id,
+            "type": "function",
+            "function": {"name": self.name, "arguments": "".join(self._pieces)},
+        }

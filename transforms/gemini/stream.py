@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from transforms.assembly import Pieces
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
@@ -41,6 +40,7 @@ from transforms.gemini.response import (
     told_parts,
     tool_call,
 )
+from transforms.room import Parts, Pieces, Room, take_in
 
 _WAITING = ("refusal", "images", "annotations", "extra_content")
 """Members of a message that are told in one chunk at the end."""
@@ -56,6 +56,7 @@ class AnswerStream:
 
     def __init__(self, call: Call) -> None:
         self.finished = False
+        self.room = Room()
         self._call = call
         self._names = told_names(call.request)
         self._head: JSON = {}
@@ -80,7 +81,7 @@ class AnswerStream:
         candidates = told_candidates(body)
         usage = body.get("usageMetadata")
         if isinstance(usage, dict):
-            self._usage.update(_told(usage))
+            take_in(self._usage, _told(usage))
         if not candidates and not blocks_prompt(body):
             return []
         told = {name: value for name, value in _told(body).items() if name not in _FOLDED}
@@ -89,7 +90,7 @@ class AnswerStream:
             told = {name: value for name, value in told.items() if name not in _CONSTANT}
         else:
             self._head = head(self._call, body)
-        self._fields |= told
+        take_in(self._fields, told)
         return list(self._chunks(candidates))
 
     def close(self) -> list[JSON]:
@@ -112,7 +113,7 @@ class AnswerStream:
         most = max((index for index, _ in candidates), default=0)
         # Clients take choices in their order, so a later one does not begin before the first.
         for index in range(len(self._candidates), most + 1):
-            self._candidates.append(_Candidate())
+            self._candidates.append(_Candidate(self.room))
             yield self._chunk(index, {"role": "assistant", "content": ""})
         for index, candidate in candidates:
             check_finish(candidate)
@@ -146,10 +147,16 @@ class AnswerStream:
                 yield self._chunk(choice["index"], waiting)
         self._head |= service_tier(answer)
         for choice in choices:
-            yield self._chunk(choice["index"], {}, finish=choice["finish_reason"])
+            yield self._chunk(choice["index"], {}, finish=self._finish(choice))
         usage = build_usage(self._usage)
         if usage is not None:
             yield {**self._head, "choices": [], "usage": usage}
+
+    def _finish(self, choice: JSON) -> str:
+        """Why a choice ended; the calls that it made may not all be in the answer."""
+        reason = str(choice["finish_reason"])
+        called = any(candidate.calls for candidate in self._candidates[choice["index"] :][:1])
+        return "tool_calls" if called and reason == "stop" else reason
 
     def _chunk(
         self, index: int, delta: JSON, *, logprobs: JSON | None = None, finish: str | None = None
@@ -164,24 +171,26 @@ class _Candidate:
     """A candidate as it grows. Pieces of text are joined when asked for, not one by one, so that
     a long answer stays linear."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room) -> None:
         self.told = False
         self.calls = 0
+        self._room = room
         self._fields: JSON = {}
-        self._parts: list[JSON] = []
-        self._pieces: Pieces[str] = Pieces()
+        self._parts: Parts[JSON] = Parts(room)
+        self._pieces: Pieces[str] = Pieces(room)
         self._logprobs: dict[str, Pieces[JSON]] = {}
 
     def add(self, candidate: JSON, index: int) -> None:
         """Takes in what an event told of it."""
         self.told = True
         for part in told_parts(candidate):
-            self._add_part(part)
-        self._fields |= {"index": index, **_told(candidate)}
+            if not self._room.is_full:
+                self._add_part(part)
+        take_in(self._fields, {"index": index, **_told(candidate)})
         result = self._fields.pop("logprobsResult", None)
         for name, tokens in result.items() if isinstance(result, dict) else ():
-            if isinstance(tokens, list):
-                self._logprobs.setdefault(name, Pieces()).extend(tokens)
+            if isinstance(tokens, list) and not self._room.is_full:
+                self._logprobs.setdefault(name, Pieces(self._room)).extend(tokens)
 
     def value(self) -> JSON:
         """The candidate as a plain answer would hold it."""
@@ -200,7 +209,7 @@ class _Candidate:
         if self._parts:
             self._parts[-1] = self._last_part()
         self._parts.append(part)
-        self._pieces = Pieces()
+        self._pieces = Pieces(self._room)
 
     def _last_part(self) -> JSON:
         last = self._parts[-1]

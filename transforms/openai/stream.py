@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from transforms.assembly import Assembler, Pieces, joined_items
+from transforms.assembly import Assembler, joined_items
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
@@ -27,6 +27,7 @@ from transforms.openai.response import (
 )
 from transforms.openai.usage import usage_of
 from transforms.openai.values import text_of
+from transforms.room import MOST_PARTS, Latest, Pieces, Room, take_in
 
 
 class ChunkStream:
@@ -35,14 +36,15 @@ class ChunkStream:
     One role per choice, then deltas; tool calls with a dense index, named once; lists in one piece
     before the finish; one finish per choice, held back until `[DONE]` or the end of the body
     because some hosts send calls after it; then usage. The end of the body before any finish is
-    an error.
+    an error, and so are more choices than anybody asks for.
     """
 
     def __init__(self, call: Call, quirks: Quirks = NONE) -> None:
         self.finished = False
+        self.room = Room()
         self._call = call
         self._quirks = quirks
-        self._told = Assembler()
+        self._told = Assembler(self.room)
         self._head: JSON = {}
         self._extras: JSON = {}
         self._choices: dict[int, _ChoiceState] = {}
@@ -92,7 +94,7 @@ class ChunkStream:
         choices = body.get("choices")
         choices = choices if isinstance(choices, list) else []
         self._usage = usage_of(body, choices) or self._usage
-        self._extras.update(extras_of(body))
+        take_in(self._extras, extras_of(body))
         # Azure's asynchronous filter tells of text already sent, in choices without a delta.
         choices = [
             choice
@@ -115,8 +117,16 @@ class ChunkStream:
         last = max(map(index_of, choices), default=0) if asked > 1 else 0
         for index in range(last if last < asked else 0):
             if index not in self._choices:
-                state = self._choices[index] = _ChoiceState(self._call)
-                yield {"index": index, "delta": state.delta({}), "finish_reason": None}
+                delta = self._choice(index).delta({})
+                yield {"index": index, "delta": delta, "finish_reason": None}
+
+    def _choice(self, index: int) -> _ChoiceState:
+        state = self._choices.get(index)
+        if state is None:
+            if len(self._choices) >= MOST_PARTS:
+                raise ResponseError(f"The provider's stream has more than {MOST_PARTS} choices.")
+            state = self._choices[index] = _ChoiceState(self._call, self.room)
+        return state
 
     def _constant_head(self, body: JSON) -> JSON:
         return {
@@ -132,9 +142,7 @@ class ChunkStream:
 
     def _told_choice(self, choice: JSON) -> JSON | None:
         index = index_of(choice)
-        state = self._choices.get(index)
-        if state is None:
-            state = self._choices[index] = _ChoiceState(self._call)
+        state = self._choice(index)
         state.finish = state.finish or text_of(choice.get("finish_reason")) or ""
         if state.finish in FAILED_FINISHES:
             raise failed_finish(state.finish)
@@ -152,27 +160,29 @@ class ChunkStream:
 class _ChoiceState:
     """What has been told of one choice, so that nothing is told twice."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, room: Room) -> None:
         self.finish = ""
         self._call = call
+        self._room = room
         self._started = False
-        self._text: Pieces[str] = Pieces()
-        self._calls: dict[tuple[object, str | None], int] = {}
-        self._argued: set[int] = set()
+        self._text: Pieces[str] = Pieces(room)
+        self._count = 0
+        self._calls: Latest[tuple[object, str | None], int] = Latest()
+        self._silent: Latest[int, int] = Latest()
+        """Calls that have got no arguments yet."""
         self._lists: dict[str, Pieces[Any]] = {}
 
     def ends(self, sources: JSON) -> Iterator[tuple[JSON, str | None]]:
         """The last deltas: `{}` for calls that got no arguments, held lists, the finish."""
-        silent = sorted(set(self._calls.values()) - self._argued)
-        if silent:
-            yield {"tool_calls": [_arguments_fragment(index, "{}") for index in silent]}, None
+        if self._silent:
+            yield {"tool_calls": [_arguments_fragment(index, "{}") for index in self._silent]}, None
         if sources and not self._lists.get("annotations"):
-            self._lists["annotations"] = Pieces()
+            self._lists["annotations"] = Pieces(self._room)
             self._lists["annotations"].extend(marked_citations("".join(self._text), sources))
         lists = {name: joined_items(items) for name, items in self._lists.items() if items}
         if lists:
             yield lists, None
-        yield {}, finish_reason_of(self.finish, called=bool(self._calls))
+        yield {}, finish_reason_of(self.finish, called=self._count > 0)
 
     def delta(self, delta: JSON) -> JSON:
         fresh = {name: value for name, value in told_fields(delta).items() if value}
@@ -180,7 +190,12 @@ class _ChoiceState:
         self._hold_lists(fresh)
         self._text.append(text_of(fresh.get("content")) or "")
         if isinstance(calls, list):
-            fresh["tool_calls"] = [self._fragment(call) for call in calls if isinstance(call, dict)]
+            fresh["tool_calls"] = [
+                fragment
+                for call in calls
+                if isinstance(call, dict)
+                for fragment in self._fragments(call)
+            ]
         if not self._started:
             self._started = True
             fresh = {"role": "assistant", "content": "", **fresh}
@@ -192,17 +207,26 @@ class _ChoiceState:
         for name in [name for name, value in fresh.items() if isinstance(value, list)]:
             items = fresh.pop(name)
             items = annotations_of(items) if name == "annotations" else items
-            self._lists.setdefault(name, Pieces()).extend(items)
+            if not self._room.is_full:
+                self._lists.setdefault(name, Pieces(self._room)).extend(items)
 
-    def _fragment(self, call: JSON) -> JSON:
-        """One fragment of a tool call, under a dense index; names only in the first."""
+    def _fragments(self, call: JSON) -> list[JSON]:
+        """The fragment of a call, and the end of one that never got arguments, where there are
+        too many of those."""
         index, is_new = self._index(call)
-        function = _called_function(call)
-        arguments = arguments_of(function.get("arguments"))
+        arguments = arguments_of(_called_function(call).get("arguments"))
+        ended: list[int] = []
         if arguments:
-            self._argued.add(index)
-        if not is_new:
-            return _arguments_fragment(index, arguments)
+            self._silent.pop(index, None)
+        elif is_new:
+            ended = self._silent.put(index, index)
+        told = self._opening(call, index, arguments) if is_new else None
+        told = told or _arguments_fragment(index, arguments)
+        return [*(_arguments_fragment(old, "{}") for old in ended), told]
+
+    def _opening(self, call: JSON, index: int, arguments: str) -> JSON:
+        """The first fragment of a call, under a dense index; the others have no names."""
+        function = _called_function(call)
         return {
             **{
                 key: value
@@ -228,8 +252,9 @@ class _ChoiceState:
             for known, dense in reversed(self._calls.items()):
                 if index is None or index == known[0]:
                     return dense, False
-        self._calls[index, call_id] = len(self._calls)
-        return self._calls[index, call_id], True
+        dense, self._count = self._count, self._count + 1
+        self._calls.put((index, call_id), dense)
+        return dense, True
 
 
 def _called_function(call: JSON) -> JSON:

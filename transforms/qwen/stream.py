@@ -12,7 +12,6 @@ that was begun belong to somebody else.
 
 from __future__ import annotations
 
-from transforms.assembly import Pieces
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
@@ -20,6 +19,7 @@ from transforms.qwen.conversation import STATE, build_state
 from transforms.qwen.errors import is_error, parse_error
 from transforms.qwen.framing import PAGE
 from transforms.qwen.response import Content, build_usage, citations, head, text_of
+from transforms.room import MOST_PARTS, Parts, Pieces, Room
 
 _ANSWER = (None, "", "answer")
 _THINKING = ("think", "thinking_summary")
@@ -29,22 +29,28 @@ _TELLING = 3
 """Characters from which on a piece that repeats all before it is no coincidence."""
 
 
+_COMPARED = 4096
+"""Characters from its beginning by which a repetition of a long text is known."""
+
+
 class TurnStream:
     """One turn on its way to `chat.completion.chunk` objects."""
 
     def __init__(self, call: Call) -> None:
         self.finished = False
+        self.room = Room()
         self._call = call
         self._head: JSON = {}
         self._ids: JSON = {}
         self._ended = False
         self._usage: JSON | None = None
         self._content = Content(call)
-        self._raw = _Growing()
-        self._thought = _Growing()
+        self._raw = _Growing(self.room)
+        self._thought = _Growing(self.room)
         self._summary = _Summary()
-        self._said: Pieces[str] = Pieces()
-        self._calls: list[JSON] = []
+        self._said: Pieces[str] = Pieces(self.room)
+        self._calls: Parts[JSON] = Parts(self.room)
+        self._count = 0
         self._found: list[JSON] = []
 
     @property
@@ -150,15 +156,16 @@ class TurnStream:
                 self._said.append(piece)
                 chunks.append(self._chunk({"content": piece}))
             else:
-                chunks.append(self._chunk({"tool_calls": [{"index": len(self._calls), **piece}]}))
+                chunks.append(self._chunk({"tool_calls": [{"index": self._count, **piece}]}))
                 self._calls.append(piece)
+                self._count += 1
         return chunks
 
     def _add_pages(self, extra: JSON) -> None:
-        """The list is cumulative."""
+        """The list is cumulative; nobody reads all of one that never ends."""
         pages = extra.get("web_search_info")
         for page in pages if isinstance(pages, list) else ():
-            if page not in self._found:
+            if len(self._found) < MOST_PARTS and page not in self._found:
                 self._found.append(page)
 
     def _finish(self) -> list[JSON]:
@@ -174,7 +181,7 @@ class TurnStream:
             delta[STATE] = build_state(self._call, chat_id, self._answer_id, told)
         if delta:
             chunks.append(self._chunk(delta))
-        chunks.append(self._chunk({}, "tool_calls" if self._calls else "stop"))
+        chunks.append(self._chunk({}, "tool_calls" if self._count else "stop"))
         usage = build_usage(self._usage)
         if usage is not None:
             chunks.append({**self._head, "choices": [], "usage": usage})
@@ -189,9 +196,10 @@ class TurnStream:
 class _Growing:
     """A text that comes in pieces, or, from some models, whole again with each piece."""
 
-    def __init__(self) -> None:
-        self._pieces: Pieces[str] = Pieces()
+    def __init__(self, room: Room) -> None:
+        self._pieces: Pieces[str] = Pieces(room)
         self._length = 0
+        self._beginning = ""
         self._is_repeated = False
 
     @property
@@ -201,14 +209,13 @@ class _Growing:
 
     def add(self, piece: str) -> str:
         """What of this piece is new."""
-        # A longer piece than all before it is rare, so the text is seldom put together here.
-        if self._length >= _TELLING and len(piece) >= self._length + (not self._is_repeated):
-            text = self.text
-            if piece.startswith(text):
-                self._is_repeated = True
-                piece = piece[self._length :]
+        is_long = len(piece) >= self._length + (not self._is_repeated)
+        if is_long and self._length >= _TELLING and piece.startswith(self._beginning):
+            self._is_repeated = True
+            piece = piece[self._length :]
         self._pieces.append(piece)
         self._length += len(piece)
+        self._beginning += piece[: _COMPARED - len(self._beginning)]
         return piece
 
 

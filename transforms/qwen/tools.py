@@ -3,7 +3,7 @@
 The model is told to write a call as `<tool_call>{"name": …, "arguments": …}</tool_call>`. Text is
 held back from where a tag, or the whitespace before one, may begin, until it shows what it is. A
 tag inside a code fence, or right behind a backtick, is talk about calls, and stays text; so does
-a block that holds no call.
+a block that holds no call, or goes on too long for one.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ _MARK = re.compile(rf"{OPEN}|`{{3,}}|~{{3,}}")
 _BEGINNING = "|".join(re.escape(OPEN[:length]) for length in range(len(OPEN) - 1, 0, -1))
 _UNDECIDED = re.compile(rf"\s*(?:{_BEGINNING}|`+|~+)?\Z")
 """The end of a text that may yet be the beginning of a mark."""
+
+_LONGEST_CALL = 1 << 20
+_LONGEST_DOUBT = 1 << 14
+"""Characters that are held back of a call in pieces, and of what may be the beginning of one."""
 
 _read = json.JSONDecoder(strict=False).raw_decode
 
@@ -164,13 +168,13 @@ class CallFinder:
             return self._take_call(told)
         mark = _MARK.search(self._held)
         if mark is None:
-            undecided = _UNDECIDED.search(self._held)
+            undecided = _UNDECIDED.search(self._held, max(len(self._held) - _LONGEST_DOUBT, 0))
             self._say(undecided.start() if undecided else len(self._held), told)
             return False
         if mark[0] == OPEN:
             self._open(mark.start(), told)
             return True
-        if mark.end() == len(self._held):
+        if mark.end() == len(self._held) and len(mark[0]) <= _LONGEST_DOUBT:
             # The run may go on.
             return False
         self._say(mark.start(), told)
@@ -203,6 +207,9 @@ class CallFinder:
         end = self._held.find(CLOSE, max(self._searched, len(OPEN)))
         if end < 0:
             self._searched = len(self._held) - len(CLOSE) + 1
+            if len(self._held) > _LONGEST_CALL:
+                self._in_call = False
+                self._say(self._put_back_gap(len(self._held)), told)
             return False
         self._searched = end + len(CLOSE)
         call = _call(self._held[len(OPEN) : end])

@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from transforms.assembly import Pieces
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
@@ -38,6 +37,7 @@ from transforms.responses.response import (
     head,
     raise_reported,
 )
+from transforms.room import Latest, Parts, Pieces, Room
 
 _Slot = tuple[str, str, str]
 """Member of an item that holds parts, kind of the part, member of the part that holds text."""
@@ -46,6 +46,8 @@ _TEXT: _Slot = ("content", "output_text", "text")
 _REFUSAL: _Slot = ("content", "refusal", "refusal")
 _THOUGHT: _Slot = ("content", "reasoning_text", "text")
 _SUMMARY: _Slot = ("summary", "summary_text", "text")
+
+_PartPlace = tuple[_Slot, int]
 
 _SLOTS = (_TEXT, _REFUSAL, _THOUGHT, _SUMMARY)
 
@@ -66,11 +68,13 @@ class ResponseStream:
 
     def __init__(self, call: Call) -> None:
         self.finished = False
+        self.room = Room()
         self._call = call
         self._head: JSON = {}
         self._response: JSON = {}
-        self._items: list[_Item] = []
-        self._places: dict[str | int, _Item] = {}
+        self._items: Parts[_Item] = Parts(self.room)
+        self._places: Latest[str | int, _Item] = Latest()
+        self._count = 0
         self._calls = 0
         self._has_thought = False
 
@@ -131,11 +135,13 @@ class ResponseStream:
         yield from self._begin(_object(body, "item"), body.get("output_index"))
 
     def _begin(self, opening: JSON, place: object) -> Iterator[JSON]:
-        item = _Item(opening)
+        item = _Item(opening, self.room)
         self._items.append(item)
+        self._count += 1
         for name in (opening.get("id"), place):
             if isinstance(name, str | int):
-                self._places[name] = item
+                for forgotten in self._places.put(name, item):
+                    yield from self._settle_rest(forgotten)
         if item.kind in CALLS:
             # A counter of our own: the place of an item counts its reasoning too.
             item.call = self._calls
@@ -167,9 +173,8 @@ class ResponseStream:
     ) -> Iterator[JSON]:
         """Passes on a piece of text. Reasoning is told once, by whichever kind comes first."""
         part = item.part(slot, index)
-        is_first = not part.pieces
-        if piece:
-            part.pieces.append(piece)
+        is_first = not part.told.length
+        part.told.add(piece)
         part.logprobs.extend(logprobs or [])
         if not piece and not logprobs:
             return
@@ -184,13 +189,13 @@ class ResponseStream:
 
     def _grow_rest(self, item: _Item, slot: _Slot, index: int, whole: JSON) -> Iterator[JSON]:
         part = item.part(slot, index)
-        logprobs = None if part.pieces else parts(whole, "logprobs")
-        rest = _rest(part.pieces, text(whole.get(slot[2])))
+        logprobs = None if part.told.length else parts(whole, "logprobs")
+        rest = part.told.rest(text(whole.get(slot[2])))
         yield from self._grow(item, slot, index, rest, logprobs)
 
     def _argue(self, item: _Item, piece: str) -> Iterator[JSON]:
         if piece and item.call >= 0:
-            item.pieces.append(piece)
+            item.told.add(piece)
             fragment = {"index": item.call, "function": {"arguments": piece}}
             yield from self._tell({"tool_calls": [fragment]})
 
@@ -212,10 +217,15 @@ class ResponseStream:
                     yield from self._grow_rest(item, slot, index, part)
         if item.call >= 0:
             told = text(whole.get(_INPUT_FIELD[item.kind]))
-            yield from self._argue(item, _rest(item.pieces, told))
-            if not item.pieces and item.kind == "function_call":
+            yield from self._argue(item, item.told.rest(told))
+            if not item.told.length and item.kind == "function_call":
                 yield from self._argue(item, text(item.opening.get("arguments")) or "{}")
-        item.whole = whole
+        item.settle(whole)
+
+    def _settle_rest(self, item: _Item) -> Iterator[JSON]:
+        """Ends an item that the provider did not end."""
+        if not item.is_settled:
+            yield from self._settle(item, item.value())
 
     def _end(self, body: JSON) -> Iterator[JSON]:
         response = _object(body, "response")
@@ -240,14 +250,14 @@ class ResponseStream:
     def _settle_all(self, output: list[JSON]) -> Iterator[JSON]:
         """Takes in the output as the last event tells it, where that fits what came before."""
         for place, told in enumerate(output):
-            if place == len(self._items):
+            if place == self._count:
                 yield from self._begin(told, place)
-            item = self._items[place]
-            if item.is_same(told):
+            is_kept = place < len(self._items)
+            item = self._items[place] if is_kept else self._places.get(place)
+            if item is not None and item.is_same(told):
                 yield from self._settle(item, told)
-        for item in self._items:
-            if item.whole is None:
-                yield from self._settle(item, item.value())
+        for item in [*self._items, *self._places.values()]:
+            yield from self._settle_rest(item)
 
     def _fail(self, body: JSON) -> Iterator[JSON]:
         response = _object(body, "response")
@@ -255,35 +265,77 @@ class ResponseStream:
         raise_reported(response.get("error"))
 
 
+class _Told:
+    """A text as far as it was passed on. Pieces are joined when asked for, not one by one, so that
+    a long answer stays linear."""
+
+    __slots__ = ("_pieces", "length")
+
+    def __init__(self, room: Room) -> None:
+        self.length = 0
+        self._pieces: Pieces[str] = Pieces(room)
+
+    @property
+    def text(self) -> str:
+        """The text, as far as it is kept."""
+        return "".join(self._pieces)
+
+    def add(self, piece: str) -> None:
+        """Takes in what is passed on."""
+        self.length += len(piece)
+        self._pieces.append(piece)
+
+    def rest(self, whole: str) -> str:
+        """What of a whole has not been passed on; nothing where the two differ, for what is out
+        cannot be taken back."""
+        return whole[self.length :] if whole.startswith(self.text) else ""
+
+
 class _Part:
-    """A part of an item as it grows. Pieces are joined when asked for, not one by one, so that a
-    long answer stays linear."""
+    """A part of an item as it grows."""
 
-    __slots__ = ("annotations", "logprobs", "pieces")
+    __slots__ = ("annotations", "logprobs", "told")
 
-    def __init__(self) -> None:
-        self.pieces: Pieces[str] = Pieces()
-        self.logprobs: Pieces[JSON] = Pieces()
-        self.annotations: list[Any] = []
+    def __init__(self, room: Room) -> None:
+        self.told = _Told(room)
+        self.logprobs: Pieces[JSON] = Pieces(room)
+        self.annotations: Pieces[Any] = Pieces(room)
 
 
 class _Item:
     """An output item as it grows."""
 
-    __slots__ = ("_parts", "call", "kind", "opening", "pieces", "voice", "whole")
+    __slots__ = (
+        *("_kept", "_parts", "_room", "_whole"),
+        *("call", "is_settled", "kind", "opening", "told", "voice"),
+    )
 
-    def __init__(self, opening: JSON) -> None:
+    def __init__(self, opening: JSON, room: Room) -> None:
         self.kind = text(opening.get("type"))
         self.opening = opening
         self.call = -1
-        self.pieces: Pieces[str] = Pieces()
+        self.told = _Told(room)
         self.voice: _Slot | None = None
-        self.whole: JSON | None = None
-        self._parts: dict[tuple[_Slot, int], _Part] = {}
+        self.is_settled = False
+        self._room = room
+        self._whole: JSON | None = None
+        self._parts: Latest[_PartPlace, _Part] = Latest()
+        self._kept: Parts[tuple[_PartPlace, _Part]] = Parts(room)
 
     def part(self, slot: _Slot, index: int) -> _Part:
         """The part at a place, which need not have been announced."""
-        return self._parts.setdefault((slot, index), _Part())
+        part = self._parts.get((slot, index))
+        if part is None:
+            part = _Part(self._room)
+            self._parts.put((slot, index), part)
+            self._kept.append(((slot, index), part))
+        return part
+
+    def settle(self, whole: JSON) -> None:
+        """Takes in the item as it is told at its end, if there is room."""
+        self.is_settled = True
+        if not self._room.is_full:
+            self._whole = whole
 
     def is_same(self, told: JSON) -> bool:
         """Whether this is the item that the last event tells at its place."""
@@ -293,28 +345,28 @@ class _Item:
     def value(self) -> JSON:
         """The item as a plain answer would hold it."""
         grown = self._grown()
-        if self.whole is None:
+        if self._whole is None:
             return {**self.opening, **grown}
-        untold = {name: value for name, value in grown.items() if not self.whole.get(name)}
-        return self._with_logprobs({**self.whole, **untold})
+        untold = {name: value for name, value in grown.items() if not self._whole.get(name)}
+        return self._with_logprobs({**self._whole, **untold})
 
     def _grown(self) -> JSON:
         """The members that came in pieces."""
         grown: JSON = {}
-        for ((member, kind, name), _), part in sorted(self._parts.items(), key=_by_place):
-            told: JSON = {"type": kind, name: "".join(part.pieces)}
+        for ((member, kind, name), _), part in sorted(self._kept, key=_by_place):
+            told: JSON = {"type": kind, name: part.told.text}
             told |= {"annotations": part.annotations} if part.annotations else {}
             told |= {"logprobs": part.logprobs} if part.logprobs else {}
             grown.setdefault(member, []).append(told)
-        if self.pieces:
-            grown[_INPUT_FIELD[self.kind]] = "".join(self.pieces)
+        if self.told.text:
+            grown[_INPUT_FIELD[self.kind]] = self.told.text
         return grown
 
     def _with_logprobs(self, whole: JSON) -> JSON:
         """The whole with the logprobs that came with the deltas; its own are rounded."""
         streamed = {
             index: part.logprobs
-            for (slot, index), part in self._parts.items()
+            for (slot, index), part in self._kept
             if slot == _TEXT and part.logprobs
         }
         if not streamed:
@@ -326,7 +378,7 @@ class _Item:
         return {**whole, "content": content}
 
 
-def _by_place(entry: tuple[tuple[_Slot, int], _Part]) -> int:
+def _by_place(entry: tuple[_PartPlace, _Part]) -> int:
     return entry[0][1]
 
 
@@ -356,7 +408,7 @@ def _input_delta(stream: ResponseStream, body: JSON) -> Iterator[JSON]:
 def _input_done(stream: ResponseStream, body: JSON) -> Iterator[JSON]:
     item = stream._item(body)
     told = text(body.get(_INPUT_FIELD.get(item.kind, "")))
-    yield from stream._argue(item, _rest(item.pieces, told))
+    yield from stream._argue(item, item.told.rest(told))
 
 
 _STEPS: dict[str, _Step] = {
@@ -382,13 +434,6 @@ _STEPS: dict[str, _Step] = {
     "response.cancelled": ResponseStream._fail,
 }
 """Kind of event -> what it does; any other passes without a trace."""
-
-
-def _rest(pieces: Pieces[str], whole: str) -> str:
-    """What of a whole has not been passed on; nothing where the two differ, for what is out
-    cannot be taken back."""
-    told = "".join(pieces)
-    return whole[len(told) :] if whole.startswith(told) and not pieces.is_cut else ""
 
 
 def _index(body: JSON, name: str) -> int:
