@@ -7,6 +7,8 @@ times what running it does.
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 from peewee import Database
 
@@ -16,6 +18,8 @@ from recording.parts import PartStore
 from recording.placing import leave_clues, place
 from recording.sessions import turn_digest
 from recording.state_rows import StateRow, write_states
+
+_logger = logging.getLogger(__name__)
 
 STALE = "The proxy stopped before the answer was whole."
 """`error` of an answer that an earlier run left unfinished."""
@@ -163,7 +167,6 @@ def write_row(database: Database, row: Row, parts: PartStore | None = None) -> N
 
     Raises:
         peewee.DatabaseError: the database refuses the row, or cannot be written at all.
-        LookupError: an answer to a request that was never recorded.
     """
     if isinstance(row, RequestRow):
         _write_request(database, row, parts or PartStore())
@@ -237,7 +240,10 @@ def _write_response(database: Database, row: ResponseRow, parts: PartStore) -> N
         (row.request_id,),
     ).fetchone()
     if request is None:
-        raise LookupError("its request is not in the database")
+        # Somebody forgot it on purpose: by hand, by `prune`, or by a limit. A request that could
+        # not be recorded is told of by itself.
+        _logger.debug("The answer to %s is left out: its request is gone.", row.request_id)
+        return
     number, session_id, parent_id, digest, created_at, told_before = request
     response_id = _free_id(database, row, number)
     long = _long_bodies(row, parts)

@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 
+import psycopg
 import pytest
 
+from models import execute
 from recording import Recorder
+from recording import rows as rows_module
+from recording.database import RecordDatabase
+from recording.refusals import count
+from recording.sweeping import sweep
 from tests.records import ANSWER, recorded, request_record, rows, said
 
 
@@ -216,3 +222,95 @@ def test_a_request_nobody_can_read_is_recorded_as_far_as_readable(path, body):
     (exchange,) = recorded(path, story)
     stored = exchange["openai_response"]
     assert (json.loads(stored), exchange["model"]) == ('\x00{"model": \ufffd', "?\ufffd")
+
+
+@pytest.fixture(params=["file", "postgresql"])
+def url(request, path, monkeypatch):
+    """A new database of either kind."""
+    # What waits for a server, and what it refuses, is kept in the current folder.
+    monkeypatch.chdir(path.parent)
+    if request.param == "file":
+        return f"sqlite:///{path}"
+    return request.getfixturevalue("postgres_url")
+
+
+def deleted(url):
+    """Deletes every session, as a person or another instance does, and what only they needed."""
+    other = RecordDatabase(url)
+    other.open()
+    execute(other.database, "DELETE FROM sessions")
+    while sweep(other.database, 1.0).looked_at:
+        pass
+    other.close()
+
+
+def told(url, story):
+    """Runs the story with a recorder; the exchanges that it left, and how many were refused."""
+
+    async def run():
+        recorder = Recorder(url)
+        recorder.start(asyncio.get_running_loop())
+        try:
+            await story(recorder)
+        finally:
+            recorder.stop()
+
+    asyncio.run(run())
+    store = RecordDatabase(url)
+    store.open()
+    found = execute(store.database, "SELECT openai_request, openai_response FROM exchanges")
+    exchanges = [tuple(row) for row in found.fetchall()]
+    store.close()
+    return exchanges, count(store.refused_path)
+
+
+def answered(recorder, tracker):
+    recorder.log_response(
+        tracker, openai_response=ANSWER, provider_response=ANSWER, status_code=200
+    )
+
+
+def test_an_answer_in_a_session_that_was_deleted_is_left_out(url, caplog):
+    async def story(recorder):
+        tracker = await recorder.log_request(request_record())
+        deleted(url)
+        answered(recorder, tracker)
+
+    assert told(url, story) == ([], 0)
+    assert caplog.text == ""
+
+
+def test_an_answer_is_left_out_whose_session_is_deleted_at_that_moment(
+    postgres_url, path, monkeypatch
+):
+    monkeypatch.chdir(path.parent)
+    free_id = rows_module._free_id
+
+    def late(*about):
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("DELETE FROM sessions")
+        return free_id(*about)
+
+    async def story(recorder):
+        tracker = await recorder.log_request(request_record())
+        monkeypatch.setattr(rows_module, "_free_id", late)
+        answered(recorder, tracker)
+
+    assert told(postgres_url, story) == ([], 0)
+
+
+def test_a_conversation_that_was_deleted_goes_on_in_a_session_of_its_own(url):
+    question = "What is all this about? " * 500
+    first, second = said(question), said(question, "Hello.", "And then?")
+    named = {"x-session-id": "mine"}
+
+    async def story(recorder):
+        tracker = await recorder.log_request(request_record(first, headers=named))
+        answered(recorder, tracker)
+        await recorder.log_request(request_record(said("Hi")))
+        deleted(url)
+        tracker = await recorder.log_request(request_record(second, headers=named))
+        answered(recorder, tracker)
+
+    [(asked, heard)], refused = told(url, story)
+    assert (json.loads(asked), json.loads(heard), refused) == (second, ANSWER, 0)
