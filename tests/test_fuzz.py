@@ -93,15 +93,26 @@ def test_any_request_that_passes_the_check_is_built_or_refused(name, seed):
 
 _ODD_LOGPROBS = {"output": {"choices": [{"message": {}, "logprobs": {"content": True}}]}}
 
+_BEGUN = {"type": "message_start", "message": {}}
+_NAMELESS_TEXT = {"type": "content_block_start", "index": 0, "content_block": {"": "x"}}
+
 FOUND_EVENTS = {
-    "dashscope": [_ODD_LOGPROBS, _ODD_LOGPROBS],
-    "responses": [{"type": "response.completed", "response": {}}],
+    "a choice that says nothing but its odd logprobs": (
+        "dashscope",
+        [_ODD_LOGPROBS, _ODD_LOGPROBS],
+    ),
+    "a Response of nothing": ("responses", [{"type": "response.completed", "response": {}}]),
+    "a block of no kind, with a member without a name": ("anthropic", [_BEGUN, _NAMELESS_TEXT]),
+    "a Message of nothing": (
+        "anthropic",
+        [_BEGUN, {"type": "message_delta", "delta": {}}, {"type": "message_stop"}],
+    ),
 }
 
 
-@pytest.mark.parametrize("name", FOUND_EVENTS)
-def test_events_that_were_found(name):
-    events = [Event("", json.dumps(body).encode()) for body in FOUND_EVENTS[name]]
+@pytest.mark.parametrize(("name", "bodies"), FOUND_EVENTS.values(), ids=FOUND_EVENTS)
+def test_events_that_were_found(name, bodies):
+    events = [Event("", json.dumps(body).encode()) for body in bodies]
     read_events(PROVIDERS[name], cases(name, STREAM)[0].call, events)
 
 

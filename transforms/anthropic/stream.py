@@ -58,7 +58,7 @@ class MessageStream:
     @property
     def answer(self) -> JSON:
         """The Message, folded from the events so far."""
-        if not self._message:
+        if self._state == "start":
             return {}
         return {**self._message, "content": [block.value() for block in self._content]}
 
@@ -261,7 +261,8 @@ class _Block:
         self._citations.append(delta.get("citation"))
 
     def _opening_text(self) -> str:
-        text = self._opening.get(_GROWING_FIELD.get(self.kind, ""))
+        name = _GROWING_FIELD.get(self.kind)
+        text = self._opening.get(name) if name else None
         return text if isinstance(text, str) else ""
 
     def _arguments(self, fragment: str) -> JSON:
