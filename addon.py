@@ -17,7 +17,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.http import HTTPFlow
 
 from inspection import contentviews, flow_list
-from interception import failures, guard, http1, messages, named_host, options
+from interception import body_size, failures, guard, http1, messages, named_host, options
 from interception.bare_call import BareCall
 from interception.border import border
 from interception.call_in_flight import CallInFlight, Surroundings, in_flight
@@ -29,6 +29,9 @@ from routes import Routes
 from transforms.json_text import dumps
 
 logger = logging.getLogger(__name__)
+
+INSTALLED = (contentviews, failures, http1, named_host, body_size)
+"""What Diptych adds to mitmproxy, or does in its place."""
 
 
 class Diptych:
@@ -46,11 +49,9 @@ class Diptych:
     def load(self, loader: Loader) -> None:
         """Declares the options, and what Diptych adds to mitmproxy."""
         options.declare(loader)
-        contentviews.install()
+        for part in INSTALLED:
+            part.install()
         flow_list.show_comments(ctx.options)
-        failures.install()
-        http1.install()
-        named_host.install()
         guard.install(ctx.master.addons)
 
     def configure(self, updated: set[str]) -> None:
@@ -114,10 +115,8 @@ class Diptych:
         if self._recorder is not None:
             guard.take_over(self._recorder)
             self._recorder = self._around = None
-        contentviews.uninstall()
-        failures.uninstall()
-        http1.uninstall()
-        named_host.uninstall()
+        for part in INSTALLED:
+            part.uninstall()
 
     def _configure(self, updated: set[str]) -> None:
         options.check_values()

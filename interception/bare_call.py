@@ -89,7 +89,10 @@ class BareCall(CallInFlight):
 
     def _answer_unreachable(self) -> None:
         reason = self.flow.error.msg if self.flow.error else "no answer"
-        answer = ErrorAnswer(502, f"{self.client_url} cannot be reached: {reason}", "server_error")
+        message = f"{self.client_url} cannot be reached: {reason}"
+        if self._too_much:
+            message = f"{self.client_url} sent {self._too_much}."
+        answer = ErrorAnswer(502, message, "server_error")
         failures.end(self.flow, messages.error_response(answer, self.request_id))
         self._log_failure(answer.message, status=answer.status, openai_response=answer.body())
 

@@ -19,7 +19,7 @@ from mitmproxy.http import HTTPFlow
 
 from inspection.contentviews import METADATA
 from inspection.summary import summary
-from interception import messages
+from interception import failures, messages
 from interception.streams import Translator, Watcher
 from recording import PersistenceTracker, Recorder, RequestRecord, State
 from recording.faults import log_fault
@@ -71,6 +71,8 @@ class CallInFlight(ABC):
         self._tracker: PersistenceTracker | None = None
         self._stream: Translator | Watcher | None = None
         self._snapshot: asyncio.Handle | None = None
+        self._too_much = ""
+        """What the provider said that nobody takes."""
         self._saved = False
         """Whether a streamed answer is on record as whole, or as far as it is kept."""
 
@@ -101,6 +103,12 @@ class CallInFlight(ABC):
     def record_with(self, recorder: Recorder) -> None:
         """Goes on with another recorder: options have changed, or the addon was reloaded."""
         self._around = replace(self._around, recorder=recorder)
+
+    def cut_off(self, said: str) -> None:
+        """Ends the provider's answer, which goes on for too long to be taken."""
+        if not self._too_much:
+            self._too_much = said
+            failures.cut(self.flow)
 
     def end_early(self, reason: str) -> None:
         """Keeps what has come of an answer that will not be whole."""

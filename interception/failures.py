@@ -109,7 +109,7 @@ def _handle_protocol_error(stream: Any, event: Any) -> Generator[Any, Any, None]
         if ending is None:
             reply = yield command
         else:
-            yield from _send(stream, ending)
+            yield from send(stream, ending)
             reply = None
 
 
@@ -124,7 +124,8 @@ def _ending_for(stream: Any, flow: HTTPFlow | None, command: Any) -> Ending | No
     return endings.pop(flow, None)
 
 
-def _send(stream: Any, ending: Ending) -> Generator[Any, Any, None]:
+def send(stream: Any, ending: Ending) -> Generator[Any, Any, None]:
+    """The commands that give the client this ending."""
     client, stream_id = stream.context.client, stream.stream_id
     body = ending.rest
     if ending.response is not None:

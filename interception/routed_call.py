@@ -375,6 +375,9 @@ class RoutedCall(CallInFlight):
         self.end_early("the provider broke off")
 
     def _unreachable(self) -> ErrorAnswer:
+        if self._too_much:
+            message = f"`{self.provider_name}` sent {self._too_much}."
+            return ErrorAnswer(502, message, "upstream_error")
         if self._silence.expired:
             message = f"`{self.provider_name}` said nothing for {self._around.timeout_seconds} s."
             return ErrorAnswer(504, message, "server_error", "timeout")

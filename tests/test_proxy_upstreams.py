@@ -238,8 +238,9 @@ def test_a_single_event_of_50_mb_is_translated(stage):
 
 
 NARROW = """
-from interception import streams
+from interception import body_size, streams
 from transforms import room
+body_size.LARGEST_BODY = 20_000_000
 room.LARGEST_ANSWER = 2_000_000
 streams.LARGEST_EVENT = 2_000_000
 """
@@ -248,15 +249,25 @@ PIECES = 5000
 
 
 @pytest.fixture
-def narrow(start_proxy, upstream, tmp_path) -> Proxy:
-    """A proxy that keeps two megabytes of an answer."""
+def start_narrow(start_proxy, tmp_path) -> Callable[[str], Proxy]:
+    """Starts a proxy that keeps two megabytes of an answer, and takes bodies of twenty."""
     script = tmp_path / "narrow.py"
     script.write_text(NARROW)
-    return start_proxy(
-        routes=[f"claude-*=anthropic@{upstream.url}"],
-        environment={"ANTHROPIC_API_KEY": "k"},
-        arguments=["-s", str(script)],
-    ).wait_until_up()
+
+    def start(url: str) -> Proxy:
+        return start_proxy(
+            routes=[f"claude-*=anthropic@{url}"],
+            environment={"ANTHROPIC_API_KEY": "k"},
+            arguments=["-s", str(script)],
+        ).wait_until_up()
+
+    return start
+
+
+@pytest.fixture
+def narrow(start_narrow, upstream) -> Proxy:
+    """Such a proxy, whose provider answers as it should."""
+    return start_narrow(upstream.url)
 
 
 def hear(proxy: Proxy, url: str, model: str) -> tuple[str, int, bytes]:
@@ -400,3 +411,66 @@ def test_a_provider_that_only_pings_keeps_the_client_waiting(start_proxy, upstre
         stream.until_done()
         completion = stream.get_final_completion()
     assert completion.choices[0].message.content == "Hello"
+
+
+def without_end(kind: str, left: threading.Event) -> Callable[[socket.socket], None]:
+    """A provider whose plain answer never ends; it tells when nobody takes more."""
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n"
+    piece = b"%x\r\n%s\r\n" % (100_000, b" " * 100_000)
+
+    def play(connection: socket.socket) -> None:
+        read_request(connection)
+        with contextlib.suppress(OSError):
+            connection.sendall(head.encode())
+            while True:
+                connection.sendall(piece)
+        left.set()
+
+    return play
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("routed", [True, False])
+def test_a_plain_answer_without_end_is_cut_off(start_narrow, routed, stream):
+    left = threading.Event()
+    with raw_upstream(without_end("application/json", left)) as url:
+        proxy = start_narrow(url)
+        before = memory_mb(proxy)
+        asked = CHAT if routed else f"{url}/v1/chat/completions"
+        told = post(proxy, ask("claude-x" if routed else "mine", stream=stream), asked)
+        assert left.wait(10)
+    assert told.status_code == 502
+    assert "an answer of more than" in told.json()["error"]["message"]
+    row = proxy.exchange(told.headers["x-chat-request-id"])
+    assert (row["state"], row["error"]) == ("failed", told.json()["error"]["message"])
+    assert memory_mb(proxy, "VmHWM") - before < 70
+
+
+def test_a_request_without_end_is_refused_and_passed_over(narrow):
+    before = memory_mb(narrow)
+    host = "Host: api.openai.invalid\r\n"
+    head = f"POST {CHAT} HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\n"
+    piece = b"%x\r\n%s\r\n" % (100_000, b" " * 100_000)
+    with socket.create_connection(("127.0.0.1", narrow.port), timeout=10) as client:
+        client.sendall(head.encode())
+        for _ in range(1000):
+            client.sendall(piece)
+        client.sendall(b"0\r\n\r\n")
+        heard = client.recv(10_000)
+        assert heard.startswith(b"HTTP/1.1 413 ")
+        assert b"The request body is larger than" in heard
+        # The connection lives on.
+        listed = (
+            "GET http://api.openai.invalid/v1/models HTTP/1.1\r\nHost: api.openai.invalid\r\n\r\n"
+        )
+        client.sendall(listed.encode())
+        assert client.recv(10_000).startswith(b"HTTP/1.1 200 ")
+    assert memory_mb(narrow, "VmHWM") - before < 70
+
+
+def test_a_large_answer_to_no_call_passes(start_narrow):
+    whole = answer(b" " * 50_000_000)
+    with raw_upstream(saying(whole)) as url:
+        proxy = start_narrow(url)
+        with http(proxy) as client:
+            assert len(client.get(f"{url}/v1/files/large").content) == 50_000_000
