@@ -63,8 +63,7 @@ def sessions(database: Database, asked: Filter) -> Page:
     query = _within(query, Session.last_accessed, asked)
     about_calls = _about_calls(database, asked)
     if about_calls:
-        one = Exchange.select(SQL("1")).where(Exchange.session_id == Session.id, *about_calls)
-        query = query.where(fn.EXISTS(one))
+        query = query.where(_has_call(about_calls, searched=asked.q is not None))
     if asked.after is not None:
         last = _known(session(database, asked.after), asked.after)
         at, name = last["last_accessed"], last["id"]
@@ -142,6 +141,15 @@ def _about_calls(database: Database, asked: Filter) -> list[Expression]:
     if asked.q is not None:
         wanted.append(Exchange.id.in_(_listed(database, search(database, asked.q))))
     return wanted
+
+
+def _has_call(wanted: list[Expression], *, searched: bool) -> Any:
+    """A session with such a call: looked for session by session, but for the calls that a search
+    has found already."""
+    if searched:
+        return Session.id.in_(Exchange.select(Exchange.session_id).where(*wanted))
+    one = Exchange.select(SQL("1")).where(Exchange.session_id == Session.id, *wanted)
+    return fn.EXISTS(one)
 
 
 def _listed(database: Database, numbers: Sequence[int]) -> SQL:
