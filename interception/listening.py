@@ -49,6 +49,9 @@ async def _move(server: Any, host: str) -> None:
     port = server.listen_addrs[0][1]
     wide = list(server._servers)
     listener = _take_over(wide, host, port)
+    # Connections take it over. asyncio sets it, but not on those of a socket made in this way; an
+    # answer would wait 40 ms for the client to confirm its head.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server._servers = [await asyncio.start_server(server.handle_stream, sock=listener)]
     for each in wide:
         for connection in _waiting(each):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
+from types import SimpleNamespace
 
+from interception import listening
 from tests.proxy import START_SECONDS, Proxy
 
 LOOK_EVERY_S = 0.001
@@ -34,3 +37,32 @@ def test_whoever_connects_while_it_starts_is_answered(start_proxy):
     assert {_answer(each) for each in connections} == {b"HTTP/1.1 502"}
     for each in connections:
         each.close()
+
+
+def test_the_end_of_an_answer_does_not_wait_for_its_head_to_be_confirmed(monkeypatch):
+    async def at_once() -> int:
+        let_in: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def serve(_, writer) -> None:
+            connection = writer.get_extra_info("socket")
+            let_in.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        wide = await asyncio.start_server(serve, "0.0.0.0", 0)
+        address = wide.sockets[0].getsockname()
+        mode = SimpleNamespace(custom_listen_host=None)
+        server = SimpleNamespace(
+            mode=mode, listen_addrs=[address], _servers=[wide], handle_stream=serve
+        )
+        proxyserver = SimpleNamespace(servers=[server])
+        master = SimpleNamespace(addons={"proxyserver": proxyserver})
+        options = SimpleNamespace(listen_host="127.0.0.1")
+        monkeypatch.setattr(listening, "ctx", SimpleNamespace(master=master, options=options))
+        await listening.listen_where_told()
+        _, writer = await asyncio.open_connection("127.0.0.1", address[1])
+        told = await let_in
+        writer.close()
+        server._servers[0].close()
+        return told
+
+    assert asyncio.run(at_once()) != 0
