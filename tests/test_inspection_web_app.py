@@ -204,6 +204,13 @@ def test_a_bad_parameter_is_named(get):
     assert (answer.status_code, answer.json["error"]["param"]) == (400, "state")
 
 
+@pytest.mark.parametrize("query", ["q=\xff", "\xff=1&model=m", "q=\xe9 a"])
+def test_bytes_in_a_query_are_no_fault_of_ours(app, query):
+    asked = {"QUERY_STRING": query}
+    answer = app.test_client().get("/api/requests", headers=BEARER, environ_overrides=asked)
+    assert answer.status_code == (400 if query.startswith("\xff") else 200)
+
+
 def test_what_waits_and_what_was_refused_is_counted(get, tmp_path):
     (tmp_path / "chats.db.spill").write_text("{}\n{}\n")
     (tmp_path / "chats.db.refused").write_text("{}\n")

@@ -41,6 +41,7 @@ def test_a_moment_is_milliseconds_or_a_date_in_utc(text, milliseconds):
         ("limit", "501"),
         ("limit", "-1"),
         ("limit", "many"),
+        ("limit", "9" * 5000),
         ("state", "done"),
         ("since", "yesterday"),
         ("until", "-5"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import string
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
-from flask import Flask, request
+from flask import Flask, Request, request
 from markupsafe import Markup
 from peewee import DatabaseError, InterfaceError
 from werkzeug.exceptions import BadHost, HTTPException
@@ -25,6 +27,14 @@ logger = logging.getLogger(__name__)
 _Answer = Response | tuple[str, int]
 
 
+class _Request(Request):
+    """A request whose address may hold bytes that should have been escaped."""
+
+    def __init__(self, *asked: Any, **options: Any) -> None:
+        super().__init__(*asked, **options)
+        self.query_string = quote(self.query_string, safe=string.punctuation).encode()
+
+
 class _Id(BaseConverter):
     """Any text: a session may be named by its client."""
 
@@ -38,6 +48,7 @@ class _Id(BaseConverter):
 def create_app(record: Record, access: Access) -> Flask:
     """The pages and the API over one record."""
     app = Flask(__name__, static_folder=None)
+    app.request_class = _Request
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = _Id
     app.config["RECORD"] = record

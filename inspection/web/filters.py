@@ -10,6 +10,9 @@ from typing import Any
 MOST = 500
 """Rows of one answer."""
 
+_LONGEST_NUMBER = 15
+"""Digits; milliseconds for 30 000 years."""
+
 STATES = ("streaming", "complete", "interrupted", "failed")
 
 
@@ -71,14 +74,15 @@ def _state(name: str, text: str) -> str:
 
 
 def _limit(name: str, text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST:
+    # Python reads no number of thousands of digits.
+    if not text.isdecimal() or len(text) > _LONGEST_NUMBER or not 1 <= int(text) <= MOST:
         raise FilterError(name, f"`{name}` is `{text}`; a number from 1 to {MOST} is accepted.")
     return int(text)
 
 
 def _moment(name: str, text: str) -> int:
     """Milliseconds, or a date with or without a time; without a zone it is UTC."""
-    if text.isdecimal() and len(text) <= 15:
+    if text.isdecimal() and len(text) <= _LONGEST_NUMBER:
         return int(text)
     try:
         moment = datetime.fromisoformat(text)
