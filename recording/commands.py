@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -26,6 +27,7 @@ _STEP_MS = 5
 """A step of ours; the proxy's writer waits 10 ms for a lock before it resorts to its file."""
 
 _PAUSE_S = 0.01
+_PIECE = 1 << 20
 _BACKUP_PAGES = 1000
 _VACUUM_PAGES = 128
 
@@ -186,7 +188,16 @@ def copy(from_url: str, to_url: str) -> int:
 def waiting_rows(spill: Path) -> int:
     """Rows in the spill files of all instances."""
     files = [spill, *spill.parent.glob(f"{spill.name}.[0-9]*")]
-    return sum(file.read_bytes().count(b"\n") for file in files if file.exists())
+    return sum(map(_lines, files))
+
+
+def _lines(file: Path) -> int:
+    """Lines of a file that may be long, and that its writer may remove at any moment."""
+    count = 0
+    with suppress(FileNotFoundError), file.open("rb") as rows:
+        while piece := rows.read(_PIECE):
+            count += piece.count(b"\n")
+    return count
 
 
 def _existing(url: str) -> RecordDatabase:

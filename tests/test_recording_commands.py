@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -187,6 +189,21 @@ def test_check_counts_the_records_that_the_database_refused(url, path):
 
 def test_no_spill_file_means_that_nothing_waits(tmp_path):
     assert waiting_rows(tmp_path / "chats.db.spill") == 0
+
+
+def test_a_spill_file_that_goes_while_it_is_looked_at_holds_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    assert waiting_rows(tmp_path / "chats.db.spill") == 0
+
+
+def test_a_long_spill_file_is_counted_without_being_held_in_memory(tmp_path):
+    spill = tmp_path / "chats.db.spill"
+    spill.write_bytes((b"x" * 999_999 + b"\n") * 20)
+    tracemalloc.start()
+    waiting = waiting_rows(spill)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (waiting, most < 5_000_000) == (20, True)
 
 
 def test_a_backup_is_whole_and_for_nobody_else(url, path, tmp_path):
