@@ -42,6 +42,7 @@ class Diptych:
         """None until the options are read: then no call is taken for one without a route."""
         self._recorder: Recorder | None = None
         self._calls = in_flight
+        self._flow_list = flow_list.FlowList()
         self._around: Surroundings | None = None
         self._listening: asyncio.Task[None] | None = None
         self._pages = Pages()
@@ -99,7 +100,7 @@ class Diptych:
         if call is not None:
             with border(call):
                 await call.finish()
-                flow_list.trim(ctx.master, ctx.options.chat_flows)
+                self._flow_list.trim(ctx.master, ctx.options.chat_flows, flow)
 
     def error(self, flow: HTTPFlow) -> None:
         """Records what came of an exchange that broke off."""
@@ -107,7 +108,7 @@ class Diptych:
         if call is not None:
             with border(call):
                 call.fail()
-                flow_list.trim(ctx.master, ctx.options.chat_flows)
+                self._flow_list.trim(ctx.master, ctx.options.chat_flows, flow)
 
     def done(self) -> None:
         """Leaves calls in flight, and the recorder, to the next instance or to the proxy's end."""

@@ -6,9 +6,13 @@ holds need not be in the list as well.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 from inspection.contentviews import METADATA
+
+LARGEST_LIST = 128 << 20
+"""Bytes of bodies in the list."""
 
 
 def show_comments(options: Any) -> None:
@@ -24,21 +28,49 @@ def leave_out(master: Any, flow: Any) -> None:
         view.remove([flow])
 
 
-def trim(master: Any, limit: int) -> None:
-    """Takes the oldest recorded flows out of the list, so that `limit` of them are left.
+class FlowList:
+    """Takes the oldest recorded flows out of the list, so that neither too many are left nor too
+    many bytes.
 
-    Flows that still run, that a person marked, or that are not recorded stay and are not
-    counted. Does nothing where there is no list, as in mitmdump, or no limit: 0.
+    Flows that still run, that a person marked, or that are not recorded stay and are not counted.
+    Does nothing where there is no list, as in mitmdump.
     """
-    view = getattr(master, "view", None)
-    # Looking at every flow after every call would cost more than the call: a tenth may pile up.
-    if view is None or not limit or view.store_count() <= limit + limit // 10:
-        return
-    # `view` itself leaves out what the person's filter hides; only the store has every flow.
-    leaving = [flow for flow in view._store.values() if _may_leave(flow)]
-    for flow in leaving[: max(len(leaving) - limit, 0)]:
-        # One at a time: several at once are announced to the person as an event.
-        view.remove([flow])
+
+    def __init__(self) -> None:
+        self._added = 0
+        """Bytes of the flows that ended since all were looked at."""
+
+    def trim(self, master: Any, limit: int, ended: Any) -> None:
+        """Leaves `limit` recorded flows and `LARGEST_LIST` bytes, now that one more has ended; 0 is
+        no limit."""
+        view = getattr(master, "view", None)
+        if view is None or not limit:
+            return
+        self._added += _weight(ended)
+        # Looking at every flow after every call would cost more than the call: a tenth may pile up.
+        too_many = view.store_count() > limit + limit // 10
+        if not too_many and self._added <= LARGEST_LIST // 10:
+            return
+        self._added = 0
+        # `view` itself leaves out what the person's filter hides; only the store has every flow.
+        recorded = [flow for flow in view._store.values() if _may_leave(flow)]
+        for flow in recorded[: len(recorded) - _staying(recorded, limit)]:
+            # One at a time: several at once are announced to the person as an event.
+            view.remove([flow])
+
+
+def _staying(flows: list[Any], limit: int) -> int:
+    """How many of the flows stay, the latest of them; one does, however large."""
+    weights = accumulate(_weight(flow) for flow in reversed(flows[-limit:]))
+    return max(sum(weight <= LARGEST_LIST for weight in weights), min(len(flows), 1))
+
+
+def _weight(flow: Any) -> int:
+    """Bytes of the bodies that a flow holds, each once."""
+    messages = [message for message in (flow.request, flow.response) if message is not None]
+    held = [message.raw_content for message in messages]
+    held += flow.metadata.get(METADATA, {}).values()
+    return sum({id(body): len(body) for body in held if isinstance(body, bytes)}.values())
 
 
 def _may_leave(flow: Any) -> bool:

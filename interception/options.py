@@ -82,7 +82,8 @@ OPTIONS = (
         "chat_flows",
         int,
         500,
-        "Recorded flows that mitmweb and mitmproxy go on showing, the latest; 0 shows all.",
+        "Recorded flows that mitmweb and mitmproxy go on showing, the latest, up to 128 MB of them; "
+        "0 shows all.",
     ),
 )
 

@@ -6,14 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from inspection import flow_list
 from inspection.contentviews import METADATA
-from inspection.flow_list import show_comments, trim
+from inspection.flow_list import FlowList, show_comments
 from tests.mitmproxy_parts import View, WebAddon, options, tflow
 
 
-def recorded():
+def recorded(said=b""):
     """A finished flow that the addon recorded."""
     flow = tflow.tflow(resp=True)
+    flow.response.content = said
     flow.live = False
     flow.metadata[METADATA] = {}
     return flow
@@ -24,6 +26,12 @@ def listed(*flows):
     view = View()
     view.add(flows)
     return SimpleNamespace(view=view)
+
+
+def trim(master, limit):
+    """Trims the list once, after the last of its flows."""
+    store = [*master.view._store.values()] if hasattr(master, "view") else [recorded()]
+    FlowList().trim(master, limit, store[-1])
 
 
 def flows_in(master):
@@ -74,6 +82,44 @@ def test_a_tenth_more_than_the_limit_may_pile_up():
     master = listed(*[recorded() for _ in range(22)])
     trim(master, 20)
     assert len(flows_in(master)) == 22
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """A list of ten thousand bytes."""
+    monkeypatch.setattr(flow_list, "LARGEST_LIST", 10_000)
+
+
+def test_the_oldest_leave_where_the_rest_is_large(narrow):
+    flows = [recorded(b"x" * 4_000) for _ in range(5)]
+    master = listed(*flows)
+    trim(master, 100)
+    assert flows_in(master) == flows[3:]
+
+
+def test_the_latest_stays_however_large(narrow):
+    flows = [recorded(b"x" * 20_000) for _ in range(2)]
+    master = listed(*flows)
+    trim(master, 100)
+    assert flows_in(master) == flows[1:]
+
+
+def test_the_bodies_that_only_the_addon_keeps_count_too(narrow):
+    flows = [recorded() for _ in range(3)]
+    for flow in flows:
+        flow.metadata[METADATA] = {"client_request": b"x" * 4_000, "model": "gpt"}
+    master = listed(*flows)
+    trim(master, 100)
+    assert flows_in(master) == flows[1:]
+
+
+def test_flows_are_looked_at_once_for_many_small_calls(narrow):
+    master, trimmed = listed(*[recorded(b"x" * 8_000) for _ in range(2)]), FlowList()
+    for number in range(1, 11):
+        small = recorded(b"x" * 100)
+        master.view.add([small])
+        trimmed.trim(master, 100, small)
+        assert len(flows_in(master)) == 2 + number if number < 10 else 11
 
 
 def test_a_proxy_without_a_list_is_left_alone():
