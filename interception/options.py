@@ -82,7 +82,7 @@ OPTIONS = (
         "chat_flows",
         int,
         500,
-        "Recorded flows that mitmweb and mitmproxy go on showing, the latest, up to 128 MB of them; "
+        "Recorded flows that mitmweb and mitmproxy go on showing, the latest, up to 128 MB; "
         "0 shows all.",
     ),
 )
