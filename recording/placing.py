@@ -55,8 +55,9 @@ class Place:
     """Whether it is about the conversation rather than a part of it."""
 
 
-_NAMED = "AND q.session_id = ?"
-"""Keeps a search within the session that the client names."""
+_NAMED = "AND q.session_id || '' = ?"
+"""Keeps a search within the session that the client names. Not by its index: a database that knows
+no better looks at each request of the session for a clue that few have."""
 
 _FIND_TURN = """SELECT q.session_id, q.response_id FROM turns q
     JOIN sessions s ON s.id = q.session_id WHERE q.digest = ? {named}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from recording.database import RecordDatabase
 from recording.placing import QUOTED_MS, RETRY_MS, TITLE_MS
 from recording.rows import write_row
 from tests.records import answered_row, asked_row, said
@@ -251,3 +252,31 @@ def test_a_memory_request_is_a_branch_that_nobody_mistakes_for_the_conversation(
     record.answer("memory", memory, "Nothing to keep.")
     following = {**memory, "messages": [question, answer, {"role": "user", "content": "And?"}]}
     assert record.ask("next", following) == (session, "answer to turn", True)
+
+
+def _steps_of(store, act):
+    """How many steps of SQLite's machine it takes, in hundreds."""
+    counted = []
+    connection = store.database.connection()
+    connection.set_progress_handler(lambda: counted.append(1) and 0, 100)
+    act()
+    connection.set_progress_handler(None, 0)
+    return len(counted)
+
+
+def test_a_call_in_a_long_session_is_placed_as_soon_as_in_a_short_one(tmp_path):
+    store = RecordDatabase(f"sqlite:///{tmp_path / 'chats.db'}")
+    store.open()
+    record = Record(store.database)
+
+    def turn(number):
+        record.turn(f"r{number}", said(f"Question {number}"), "Yes.", explicit_session="named")
+
+    for number in range(20):
+        turn(number)
+    early = _steps_of(store, lambda: turn(20))
+    for number in range(21, 300):
+        turn(number)
+    late = _steps_of(store, lambda: turn(300))
+    store.close()
+    assert late < 2 * early + 5
