@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -103,8 +104,7 @@ class RecordDatabase:
         """
         self.close()
         if self.path is not None:
-            # SQLite gives its -wal and -shm files the mode of the database file.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, FILE_MODE))
+            _create(self.path)
             self._inode = self.path.stat().st_ino
         try:
             if self.path is not None and not self.path.stat().st_size:
@@ -154,6 +154,21 @@ class RecordDatabase:
             return self.path.stat().st_ino != self._inode
         except OSError:
             return True
+
+
+def _create(path: Path) -> None:
+    """Creates the file, if there is none; SQLite gives its -wal and -shm files the same mode.
+
+    One that is there is not opened: closing it again would give up the locks of all connections
+    that this process has to it, and whoever came and went then would remove their -wal file.
+
+    Raises OSError when it cannot be created, or not be written.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE))
+    except FileExistsError:
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from None
 
 
 def _lay_out(path: Path) -> None:

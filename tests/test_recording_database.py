@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -140,3 +142,19 @@ def test_free_pages_of_a_locked_database_are_an_error_as_any_other(opened):
     with pytest.raises(OperationalError, match="locked"):
         give_back(opened.database, 50)
     other.close()
+
+
+def test_whoever_comes_and_goes_leaves_what_is_open_alone(opened):
+    reader = RecordDatabase(f"sqlite:///{opened.path}")
+    reader.open_to_read()
+    reader.database.execute_sql("SELECT COUNT(*) FROM sessions").fetchall()
+    opened.open()
+    opened.database.execute_sql("SELECT COUNT(*) FROM sessions").fetchall()
+    log = opened.path.with_name("chats.db-wal")
+    before = log.stat().st_ino
+    script = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM sessions')"
+    )
+    subprocess.run([sys.executable, "-c", f"{script}; c.close()", opened.path], check=True)
+    assert (log.exists() and log.stat().st_ino) == before
+    reader.close()
