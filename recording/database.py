@@ -168,7 +168,7 @@ def _create(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE))
     except FileExistsError:
         if not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from None
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path)) from None
 
 
 def _lay_out(path: Path) -> None:
