@@ -60,7 +60,8 @@ def sessions(database: Database, asked: Filter) -> Page:
     )
     if asked.session is not None:
         query = query.where(Session.id == asked.session)
-    query = _within(query, Session.last_accessed, asked)
+    within = _within(Session.last_accessed, asked)
+    query = query.where(*within) if within else query
     about_calls = _about_calls(database, asked)
     if about_calls:
         query = query.where(_has_call(about_calls, searched=asked.q is not None))
@@ -123,11 +124,7 @@ def conditions(database: Database, asked: Filter) -> list[Expression]:
     wanted = _about_calls(database, asked)
     if asked.session is not None:
         wanted.append(Exchange.session_id == asked.session)
-    if asked.since is not None:
-        wanted.append(Exchange.timestamp >= asked.since)
-    if asked.until is not None:
-        wanted.append(Exchange.timestamp < asked.until)
-    return wanted
+    return [*wanted, *_within(Exchange.timestamp, asked)]
 
 
 def _about_calls(database: Database, asked: Filter) -> list[Expression]:
@@ -157,10 +154,9 @@ def _listed(database: Database, numbers: Sequence[int]) -> SQL:
     return SQL(form.format(database.param), (json.dumps(numbers),))
 
 
-def _within(query: ModelSelect[Any], moment: Any, asked: Filter) -> ModelSelect[Any]:
-    if asked.since is not None:
-        query = query.where(moment >= asked.since)
-    return query if asked.until is None else query.where(moment < asked.until)
+def _within(moment: Any, asked: Filter) -> list[Expression]:
+    wanted = [] if asked.since is None else [moment >= asked.since]
+    return wanted if asked.until is None else [*wanted, moment < asked.until]
 
 
 def _exchanges(
