@@ -224,9 +224,11 @@ def test_what_waits_and_what_was_refused_is_counted(get, tmp_path):
 @pytest.mark.parametrize("path", ["/", "/stats", "/sessions/s", "/requests/r", "/api/sessions"])
 def test_a_record_that_cannot_be_read_is_said_to_be(url, tmp_path, path):
     (tmp_path / "chats.db").write_bytes(b"nonsense" * 1000)
+    (tmp_path / "chats.db.spill").write_text("{}\n{}\n")
     answer = create_app(Record(url), Access(TOKEN)).test_client().get(path, headers=BEARER)
     assert answer.status_code == 503
     assert "cannot be read at the moment" in answer.text
+    assert "2 rows so far" in answer.text
 
 
 def test_a_fault_of_ours_is_logged_without_its_words(app, caplog):

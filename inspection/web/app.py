@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadHost, HTTPException
 from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response
 
-from inspection.plain_text import neutralise
+from inspection.plain_text import grouped, neutralise
 from inspection.web import api, pages
 from inspection.web.access import HEADERS, Access, is_api
 from inspection.web.filters import FilterError, speakable
@@ -92,7 +92,8 @@ def _unreadable(exc: Exception) -> _Answer:
     why = str(exc) if isinstance(exc, UnreadableError) else f"{type(exc).__name__}."
     return _told(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        f"The record cannot be read at the moment: {why} Calls go on, and their records wait.",
+        f"The record cannot be read at the moment: {why} Calls go on, and their records wait: "
+        f"{grouped(api.the_record().backlog().waiting)} rows so far.",
     )
 
 
