@@ -17,21 +17,41 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.http import HTTPFlow
 
 from inspection import contentviews, flow_list
-from interception import body_size, failures, guard, http1, messages, named_host, options
+from interception import (
+    body_size,
+    dispatch,
+    failures,
+    guard,
+    http1,
+    messages,
+    named_host,
+    options,
+    printing,
+)
 from interception.bare_call import BareCall
 from interception.border import border
 from interception.call_in_flight import CallInFlight, Surroundings, in_flight
+from interception.drafting import Drafting
 from interception.listening import listen_where_told
 from interception.pages import Pages, is_for_pages
+from interception.reading import Reader
 from interception.routed_call import RoutedCall
 from recording import Recorder
+from recording.database import shown_url
 from routes import Routes
 from transforms.json_text import dumps
 
 logger = logging.getLogger(__name__)
 
-INSTALLED = (contentviews, failures, http1, named_host, body_size)
-"""What Diptych adds to mitmproxy, or does in its place."""
+INSTALLED = (
+    contentviews,
+    failures.wrap,
+    http1.wrap,
+    named_host.wrap,
+    body_size.wrap,
+    dispatch.wrap,
+)
+"""What Diptych adds to mitmproxy, or does in its place, for as long as the addon is loaded."""
 
 
 class Diptych:
@@ -41,6 +61,8 @@ class Diptych:
         self._routes: Routes | None = None
         """None until the options are read: then no call is taken for one without a route."""
         self._recorder: Recorder | None = None
+        self._reader = Reader()
+        self._drafting = Drafting()
         self._calls = in_flight
         self._flow_list = flow_list.FlowList()
         self._around: Surroundings | None = None
@@ -53,7 +75,9 @@ class Diptych:
         for part in INSTALLED:
             part.install()
         flow_list.show_comments(ctx.options)
+        # These outlive the addon, since calls may still be in flight.
         guard.install(ctx.master.addons)
+        printing.wrap.install()
 
     def configure(self, updated: set[str]) -> None:
         """Takes changed options in; a value that does not fit ends the start."""
@@ -96,11 +120,12 @@ class Diptych:
 
     async def response(self, flow: HTTPFlow) -> None:
         """Translates a plain answer, and records the exchange."""
-        call = self._calls.pop(flow.id, None)
+        call = self._calls.get(flow.id)
         if call is not None:
             with border(call):
                 await call.finish()
                 self._flow_list.trim(ctx.master, ctx.options.chat_flows, flow)
+            self._calls.pop(flow.id, None)
 
     def error(self, flow: HTTPFlow) -> None:
         """Records what came of an exchange that broke off."""
@@ -135,28 +160,37 @@ class Diptych:
             self._pages.announce()
 
     async def _send(self, flow: HTTPFlow) -> None:
+        if self._around is None:
+            # The addon is done: the guard sees to what still comes.
+            return
         call = None
+        with border(None, "A call could not be prepared."):
+            call = self._open_call(flow)
+            self._calls[flow.id] = call
+        if call is None or await self._sent(call):
+            return
         with border(None, "A call could not be recorded."):
-            with border(None, "A call could not be prepared."):
-                call = self._open_call(flow)
-                self._calls[flow.id] = call
-                await call.send()
-                guard.settle(flow)
-                return
             # mitmproxy would send a routed call on untranslated.
-            if call is not None:
-                await call.abandon()
+            await call.abandon()
+
+    async def _sent(self, call: CallInFlight) -> bool:
+        with border(None, "A call could not be prepared."):
+            await call.send()
+            guard.settle(call.flow)
+            return True
+        return False
 
     def _open_call(self, flow: HTTPFlow) -> CallInFlight:
         assert self._routes is not None
         assert self._around is not None
-        body, problem = messages.read_body(flow.request)
-        model = messages.model_of(body, flow.request)
+        received = self._reader.received(flow.request)
+        model = messages.model_of(received.body, received.text)
         target = self._routes.target(model)
         if target is None:
+            # At once: a bare call may leave even if its record fails.
             guard.settle(flow)
-            return BareCall(flow, body, model, self._around)
-        return RoutedCall(flow, body, model, self._around, target=target, problem=problem)
+            return BareCall(flow, received, model, self._around)
+        return RoutedCall(flow, received, model, self._around, target=target)
 
     def _surroundings(self, recorder: Recorder) -> Surroundings:
         """What calls need of the options, looked up once and not for each of them."""
@@ -165,6 +199,7 @@ class Diptych:
             environment=os.environ,
             timeout_seconds=ctx.options.chat_timeout,
             keep_raw=ctx.options.chat_raw,
+            drafting=self._drafting,
             keys_for_all=options.keys_for_all(),
         )
 
@@ -191,7 +226,9 @@ class Diptych:
             raise
         except Exception as exc:
             raise options.bad_value(
-                "chat_db", ctx.options.chat_db, f"a database that can be opened ({exc})"
+                "chat_db",
+                shown_url(ctx.options.chat_db),
+                f"a database that can be opened ({exc})",
             ) from exc
 
 

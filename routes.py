@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
 
 from transforms import PROVIDERS
 from transforms.contract import JSON, ErrorAnswer, Provider
@@ -22,7 +24,7 @@ CLIENT_KEY = "client"
 
 _ROUTE = re.compile(
     r"(?P<provider>[^/@#]+)"
-    r"(?:/(?P<model>.+?))?"
+    r"(?:/(?P<model>(?:(?!@https?://).)+?))?"
     r"(?:@(?P<base_url>https?://[^\s#]+))?"
     r"(?:#(?P<key>[A-Za-z_]\w*))?"
 )
@@ -30,8 +32,7 @@ _ROUTE = re.compile(
 _VARIABLE = re.compile(r"\{(?P<name>[A-Z][A-Z0-9_]*)(?::(?P<default>[^{}]*))?\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """Where one call goes."""
 
     provider: Provider
@@ -42,7 +43,7 @@ class Target:
     key: str | None
     """Name of an environment variable, `client`, or None where no key is customary."""
 
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Of the provider's own."""
 
     def filled_in(self, environment: Mapping[str, str]) -> Target:
@@ -51,7 +52,7 @@ class Target:
         Raises:
             RequestError: names a variable that is not set and has no default.
         """
-        return replace(self, base_url=fill_in(self.base_url, environment))
+        return msgspec.structs.replace(self, base_url=fill_in(self.base_url, environment))
 
     def url(self, path: str) -> str:
         """The address of the provider's path below the base URL.
@@ -104,6 +105,11 @@ def parse_route(text: str) -> Route:
         raise ValueError(f"`{text}` needs a base URL: {pattern}={rest}@https://host/v1")
     if not _has_host(base_url):
         raise ValueError(f"`{text}` has a base URL without a host: `{base_url}`")
+    if "@" in urlsplit(_with_defaults(base_url)).netloc:
+        raise ValueError(
+            f"the route for `{pattern}` has a user in its base URL, who would never be sent; "
+            "a key is named by `#KEY`, and is sent as the provider expects it"
+        )
     return Route(
         *(pattern, provider, match["model"], base_url),
         key=match["key"] or provider.key_variable,
@@ -120,10 +126,10 @@ def _settings(text: str, provider: Provider, query: str) -> dict[str, str]:
     settings = dict(parse_qsl(query, keep_blank_values=True))
     for name, value in settings.items():
         if value not in provider.settings.get(name, ()):
-            accepted = [f"{each}={'|'.join(told)}" for each, told in provider.settings.items()]
+            accepted = [f"`{each}={'|'.join(taken)}`" for each, taken in provider.settings.items()]
             raise ValueError(
                 f"`{text}` sets `{name}={value}` in its base URL; `{provider.name}` takes "
-                f"{' and '.join(f'`{each}`' for each in accepted) or 'no settings'} there"
+                f"{' and '.join(accepted) or 'no settings'} there"
             )
     return settings
 
@@ -157,12 +163,16 @@ class Routes:
     def target(self, model: str) -> Target | None:
         """Where a call for this model goes; None lets it go on to where the client sent it.
 
-        With no matching route, `PROVIDER/NAME` goes to a known provider as if routed.
+        With no matching route, `PROVIDER/NAME` goes to a known provider as if routed: by the route
+        that names both, where there is one.
         """
         for route in self._routes:
             if fnmatchcase(model, route.pattern):
                 return route.target(model)
         name, slash, rest = model.partition("/")
+        for route in self._routes:
+            if slash and (route.provider.name, route.model) == (name, rest):
+                return route.target(model)
         provider = PROVIDERS.get(name)
         if slash and rest and provider is not None and provider.base_url:
             return Target(provider, rest, provider.base_url, provider.key_variable)

@@ -35,6 +35,7 @@ def cases() -> list[Case]:
     """Everything that is measured, in the order of the table."""
     small = conversations.small_request("plain")
     large = conversations.large_request("plain")
+    unheard = conversations.unheard_request("plain")
     stream = conversations.small_request("stream", stream=True)
     held = conversations.small_request("held", stream=True)
     ratio = Line("ratio", 0.6)
@@ -43,6 +44,7 @@ def cases() -> list[Case]:
         Case(f"plain {_kb(small)}, 16 at a time", "plain", small, 16, ratio),
         Case(f"plain {_kb(large)}, 1 at a time", "plain", large, 1, Line("added_ms", 8)),
         Case(f"plain {_kb(large)}, 16 at a time", "plain", large, 16, ratio),
+        Case(f"plain {_kb(unheard)}, all new", "plain", unheard, 1, None),
         Case("stream, 16 at a time", "stream", stream, 16, ratio, conversations.EVENTS),
         Case("stream, first word", "held", held, 1, None),
     ]

@@ -41,6 +41,12 @@ def large_request(model: str, *, stream: bool = False) -> bytes:
     return _request(model, stream=stream, tools=24, turns=96, lines=48)
 
 
+def unheard_request(model: str) -> bytes:
+    """The large one as a client's first: no two of them share more than a few words."""
+    first = b"You read code"
+    return large_request(model).replace(first, b"(%s) %s" % (NUMBER, first), 1)
+
+
 def _request(model: str, *, stream: bool, tools: int, turns: int, lines: int) -> bytes:
     """`lines` is the length of each file that a tool read."""
     history = [message for turn in range(turns) for message in _turn(turn, lines)]

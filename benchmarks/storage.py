@@ -21,6 +21,7 @@ from typing import Any
 
 from recording import Recorder, RequestRecord
 from transforms import PROVIDERS, json_text
+from transforms.chat_request import INSTRUCTIONS
 from transforms.contract import Call
 
 JSON = dict[str, Any]
@@ -150,6 +151,7 @@ def _record(request: JSON, provider: str) -> RequestRecord:
         openai_request=json_text.dumps(request),
         provider_request=json_text.dumps(PROVIDERS[provider].build_request(call).body),
         body=request,
+        said=[each for each in request["messages"] if each["role"] not in INSTRUCTIONS],
         headers={"user-agent": "OpenAI/Python 3.54.0"},
         provider=provider,
         model=MODEL,

@@ -18,17 +18,18 @@ from inspection.web.access import Access
 from inspection.web.app import create_app
 from inspection.web.record import Record
 from recording.commands import open_existing
+from recording.database import DEFAULT_URL
 
 _THREADS = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves the pages until it is stopped; exit status."""
-    told = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
         # Brings the schema up to date, as a proxy would.
-        open_existing(told.db).close()
-        asyncio.run(_serve(told.db, told.port))
+        open_existing(options.db).close()
+        asyncio.run(_serve(options.db, options.port))
     except (ValueError, OSError, DatabaseError, InterfaceError) as exc:
         print(f"inspection: {exc}", file=sys.stderr)
         return 1
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m inspection",
         description="The pages and the API over a record, for this machine alone.",
     )
-    parser.add_argument("--db", default="sqlite:///chats.db", metavar="URL")
+    parser.add_argument("--db", default=DEFAULT_URL, metavar="URL")
     parser.add_argument("--port", type=int, default=8082, help="default: 8082; 0 takes a free one")
     return parser
 

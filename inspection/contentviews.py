@@ -62,39 +62,39 @@ class RecordedView:
     ) -> float:
         """How well the view suits, for both; below 0 it is only shown when asked for."""
         flow = flow if metadata is None else metadata.flow
-        return _PRIORITY if self._chosen_by_itself and _told(flow) is not None else -1
+        return _PRIORITY if self._chosen_by_itself and _recorded(flow) is not None else -1
 
     def __lt__(self, other: Any) -> bool:
         return bool(self.name < other.name)
 
     def _text(self, data: bytes, flow: Any, message: Any) -> str:
-        return self._show(data, isinstance(message, http.Request), _told(flow) or {})
+        return self._show(data, isinstance(message, http.Request), _recorded(flow) or {})
 
 
-def _told(flow: Flow | None) -> JSON | None:
-    told = flow.metadata.get(METADATA) if flow is not None else None
-    return told if isinstance(told, dict) else None
+def _recorded(flow: Flow | None) -> JSON | None:
+    recorded = flow.metadata.get(METADATA) if flow is not None else None
+    return recorded if isinstance(recorded, dict) else None
 
 
-def _conversation(data: bytes, is_request: bool, told: JSON) -> str:
+def _conversation(data: bytes, is_request: bool, recorded: JSON) -> str:
     text = render(data)
     # A terminal wraps by itself. mitmweb does not, and gives an empty line no height.
     return wrapped(text, _WEB_WIDTH) if "web_port" in getattr(ctx, "options", ()) else text
 
 
-def _client_panel(data: bytes, is_request: bool, told: JSON) -> str:
+def _client_panel(data: bytes, is_request: bool, recorded: JSON) -> str:
     """What the client said, or heard."""
-    if is_request and told:
-        return _panel(str(told.get("client_url", "")), told.get("client_request"))
+    if is_request and recorded:
+        return _panel(str(recorded.get("client_url", "")), recorded.get("client_request"))
     return _panel("", data)
 
 
-def _provider_panel(data: bytes, is_request: bool, told: JSON) -> str:
+def _provider_panel(data: bytes, is_request: bool, recorded: JSON) -> str:
     """What the provider heard, or said."""
-    if is_request or not told:
+    if is_request or not recorded:
         return _panel("", data)
-    names = [str(told.get(name) or "") for name in ("provider", "provider_model")]
-    return _panel("/".join(filter(None, names)), told.get("provider_response"))
+    names = [str(recorded.get(name) or "") for name in ("provider", "provider_model")]
+    return _panel("/".join(filter(None, names)), recorded.get("provider_response"))
 
 
 def _panel(title: str, body: bytes | None) -> str:

@@ -166,11 +166,9 @@ def _answer_lines(messages: list[Any], rest: JSON) -> Lines:
         message, around = _unwrapped_choice(choice)
         remark = f"choice {around.get('index', number)}" if around and len(messages) > 1 else ""
         lines += ["", *_message(message, names, remark)]
-        told = member_lines(_without(around, "index"))
-        ends += [f"{remark} · {line}" if remark else line for line in told]
-    ends += member_lines(
-        _without(rest, "model", "modelVersion", "id", "responseId", "object", "type")
-    )
+        members = member_lines(_without(around, "index"))
+        ends += [f"{remark} · {line}" if remark else line for line in members]
+    ends += member_lines(_without(rest, *_ANSWER_HEADED))
     return [*lines, "", heading("end"), *indented(ends)]
 
 

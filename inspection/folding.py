@@ -38,7 +38,7 @@ def fold(raw: bytes) -> Folded | None:
     marked = [each for each in possible if each.stream_mark]
     machines = dict.fromkeys((each.decoder, each.open_stream) for each in marked or possible)
     folded = [_fold(raw, decoder, open_stream) for decoder, open_stream in machines]
-    best = max(folded, key=lambda told: (told.finished, told.chunks))
+    best = max(folded, key=lambda each: (each.finished, each.chunks))
     return best if best.chunks else None
 
 

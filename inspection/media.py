@@ -58,14 +58,14 @@ def media_line(part: JSON) -> str | None:
     kind = _kind(str(part.get("type") or wrapper))
     media_type, name = _first(leaves, _MEDIA_TYPE), _first(leaves, _NAME)
     rest = [f"{key}: {one_line(value)}" for key, value in leaves.items() if value is not None]
-    told = [one_line(value) for value in (name, *_described(content, media_type)) if value]
-    return f"[{' · '.join([kind, *told, *rest])}]"
+    words = [one_line(value) for value in (name, *_described(content, media_type)) if value]
+    return f"[{' · '.join([kind, *words, *rest])}]"
 
 
 def bare_image_line(content: str) -> str:
     """An image that is nothing but its base64 text, as one line."""
-    told = [one_line(value) for value in _described(content, None) if value]
-    return f"[{' · '.join(['image', *told])}]"
+    words = [one_line(value) for value in _described(content, None) if value]
+    return f"[{' · '.join(['image', *words])}]"
 
 
 def _leaves(part: JSON) -> Iterator[tuple[str, object]]:

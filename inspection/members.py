@@ -37,7 +37,7 @@ def _member(title: str, name: str, value: Any) -> Lines:
     if name in _USAGE and isinstance(value, dict):
         return [f"{title}: {' · '.join(_counts(value))}"]
     if name == "logprobs" and isinstance(value, dict | list):
-        return [f"{title}: {_tokens_told(value)} tokens"]
+        return [f"{title}: {_token_count(value)} tokens"]
     if isinstance(value, dict) and value.keys() & {*_TOOLS, *SYSTEM}:
         return member_lines(value, f"{title}.")
     return [f"{title}: {one_line(without_blobs(value))}"]
@@ -59,20 +59,20 @@ def _tool_name(tool: Any) -> str:
 
 def _counts(usage: JSON, prefix: str = "") -> Lines:
     """Usage in the format's own words; details that are nothing are left out."""
-    told: Lines = []
+    counts: Lines = []
     for name, value in usage.items():
         name = prefix + one_line(name)
         if isinstance(value, dict):
             details = {key: count for key, count in value.items() if count}
-            told += _counts(details, "" if name.endswith("details") else f"{name}.")
+            counts += _counts(details, "" if name.endswith("details") else f"{name}.")
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            told.append(f"{name} {grouped(value)}")
+            counts.append(f"{name} {grouped(value)}")
         elif not is_empty(value):
-            told.append(f"{name} {one_line(value)}")
-    return told
+            counts.append(f"{name} {one_line(value)}")
+    return counts
 
 
-def _tokens_told(logprobs: Any) -> int:
+def _token_count(logprobs: Any) -> int:
     if isinstance(logprobs, dict):
-        return sum(_tokens_told(tokens) for tokens in logprobs.values())
+        return sum(_token_count(tokens) for tokens in logprobs.values())
     return len(logprobs) if isinstance(logprobs, list) else 0

@@ -157,21 +157,21 @@ def _result_content(content: object, names: Names) -> Lines:
 def result_title(call_id: str, name: str, names: Names) -> str:
     """Such as `result of get_weather · call_1`."""
     name = names.get(call_id) or name
-    told = [f"result of {name}" if name else "result of an unknown call", call_id]
-    return " · ".join(one_line(word) for word in told if word)
+    words = [f"result of {name}" if name else "result of an unknown call", call_id]
+    return " · ".join(one_line(word) for word in words if word)
 
 
 def _reasoning(part: JSON, names: Names) -> Lines | None:
     """Reasoning, open or sealed; the seal is among the other members."""
-    wrapper, told = _unwrapped(part, ("reasoningContent",))
+    wrapper, reasoning = _unwrapped(part, ("reasoningContent",))
     if wrapper:
-        _, told = _unwrapped(told, ("reasoningText",))
-    known = next((name for name in ("thinking", "text") if name in told), "")
+        _, reasoning = _unwrapped(reasoning, ("reasoningText",))
+    known = next((name for name in ("thinking", "text") if name in reasoning), "")
     sealed = part.get("type") == "redacted_thinking"
     if "thinking" in part or part.get("thought") is True or wrapper or sealed:
         return [
-            *reasoning_lines(told.get(known), names),
-            *rest_lines(told, known, "type", "thought"),
+            *reasoning_lines(reasoning.get(known), names),
+            *rest_lines(reasoning, known, "type", "thought"),
         ]
     if part.get("type") == "reasoning":
         texts = [part.get(name) or [] for name in ("summary", "content")]
@@ -198,8 +198,8 @@ def _refusal(part: JSON, names: Names) -> Lines | None:
 def _media(part: JSON, names: Names) -> Lines | None:
     source = part.get("source")
     if isinstance(source, dict) and source.get("type") == "text":
-        told = ("document", first_text(part, ("title",)), first_text(source, ("media_type",)))
-        title = " · ".join(one_line(word) for word in told if word)
+        words = ("document", first_text(part, ("title",)), first_text(source, ("media_type",)))
+        title = " · ".join(one_line(word) for word in words if word)
         return [f"[{title}]", *text_lines(source.get("data"))]
     line = media_line(part)
     return None if line is None else [line]

@@ -7,6 +7,9 @@ from typing import Any
 from inspection.plain_text import grouped, neutralise, one_line
 from transforms.contract import JSON
 
+UNANSWERED = "unanswered"
+"""The state of a call with neither an answer nor an error so far."""
+
 _ERROR_LENGTH = 120
 """Characters."""
 
@@ -16,7 +19,6 @@ def summary(
     model: str,
     provider: str = "",
     provider_model: str = "",
-    routed: bool = False,
     completion: JSON | None = None,
     error: str | None = None,
     state: str = "complete",
@@ -30,7 +32,7 @@ def summary(
     """
     answer = completion or {}
     pieces = (
-        f"{model} → {provider}/{provider_model or model}" if routed and provider else model,
+        f"{model} → {provider}/{provider_model or model}" if provider else model,
         _tokens(answer.get("usage")),
         _outcome(answer, error, state),
         "" if duration_ms is None else _duration(duration_ms),
@@ -57,9 +59,9 @@ def _outcome(completion: JSON, error: str | None, state: str) -> str:
             return f"error {_shortened(error)}" if error else "error"
         case "interrupted":
             return f"interrupted: {_shortened(error)}" if error else "interrupted"
-        case "streaming":
-            return "streaming"
-    return _finish_reasons(completion.get("choices"))
+        case "complete":
+            return _finish_reasons(completion.get("choices"))
+    return state
 
 
 def _shortened(error: str) -> str:
@@ -69,12 +71,12 @@ def _shortened(error: str) -> str:
 
 def _finish_reasons(choices: Any) -> str:
     """The finish reasons of all choices, each once."""
-    told = [
+    reasons = [
         choice["finish_reason"]
         for choice in (choices if isinstance(choices, list) else ())
         if isinstance(choice, dict) and isinstance(choice.get("finish_reason"), str)
     ]
-    return ", ".join(dict.fromkeys(told))
+    return ", ".join(dict.fromkeys(reasons))
 
 
 def _duration(duration_ms: int) -> str:

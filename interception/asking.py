@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from interception.outgoing import FetchError, fetch
 from transforms.contract import ErrorAnswer
 from transforms.errors import ResponseError
-from transforms.json_text import loads
 
 LARGEST_ANSWER = 64 << 20
 """Bytes of an answer taken whole."""
@@ -50,15 +49,6 @@ async def ask(ready: Ready, user_agent: str, timeout_seconds: int) -> tuple[int,
             allow_private=True,
         )
     except FetchError as exc:
-        told = ErrorAnswer(502, str(exc), "server_error", "upstream_unreachable")
-        raise ResponseError.reported(told) from exc
+        unreachable = ErrorAnswer(502, str(exc), "server_error", "upstream_unreachable")
+        raise ResponseError.reported(unreachable) from exc
     return answer.status, answer.body
-
-
-def readable(body: bytes) -> object:
-    """The body as JSON, or as the text it is."""
-    try:
-        parsed: object = loads(body)
-    except ValueError:
-        return body.decode("utf-8", "replace")
-    return parsed

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from interception.messages import PRIVATE_HEADER
 from interception.outgoing import Fetched, FetchError, PrivateAddressError, fetch
 from transforms.contract import JSON, Call
 from transforms.errors import RequestError
+from transforms.media import media_type
 
 LARGEST_BYTES = 20 * 1000 * 1000
 SECONDS = 20
@@ -26,13 +27,6 @@ _EXAMPLES = {
     "file": "data:application/pdf;base64,...",
 }
 _CODES = {"image_url": "invalid_image_url", "file": "invalid_file_url"}
-_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-    (b"%PDF", "application/pdf"),
-)
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _NO_TYPE = "application/octet-stream"
 
@@ -62,35 +56,39 @@ class _Remote:
 
 
 async def attach(
-    call: Call, fetches: Mapping[str, tuple[str, ...]], allow_private: bool = False
+    call: Call,
+    fetches: Mapping[str, tuple[str, ...]],
+    in_parts: Sequence[int],
+    allow_private: bool = False,
 ) -> Call:
     """The call with data in place of the addresses that its provider does not fetch itself.
+
+    `in_parts` are the places of those messages whose content is a list of parts.
 
     Raises:
         RequestError: something that cannot be fetched, or is not what it should be; names the
             part, and says what to send instead.
     """
-    remotes = [*_remotes(call.request["messages"], fetches)] if fetches else []
+    remotes = [*_remotes(call.request["messages"], in_parts, fetches)] if fetches else []
     if not remotes:
         return call
     urls = [*dict.fromkeys(remote.url for remote in remotes)]
     if len(urls) > MOST_ADDRESSES:
         beyond = next(remote for remote in remotes if remote.url == urls[MOST_ADDRESSES])
         raise beyond.refused(f"it is one of more than {MOST_ADDRESSES} addresses in one call.")
-    told = await asyncio.gather(*(_fetched(url, allow_private) for url in urls))
-    answers = dict(zip(urls, told, strict=True))
+    fetched = await asyncio.gather(*(_fetched(url, allow_private) for url in urls))
+    answers = dict(zip(urls, fetched, strict=True))
     data = {
         (remote.message, remote.part): _data_url(remote, answers[remote.url]) for remote in remotes
     }
     return replace(call, request=_with_data(call.request, data))
 
 
-def _remotes(messages: list[JSON], fetches: Mapping[str, tuple[str, ...]]) -> Iterator[_Remote]:
-    for at, message in enumerate(messages):
-        content = message.get("content")
-        if not isinstance(content, list):
-            continue
-        for position, part in enumerate(content):
+def _remotes(
+    messages: list[JSON], in_parts: Sequence[int], fetches: Mapping[str, tuple[str, ...]]
+) -> Iterator[_Remote]:
+    for at in in_parts:
+        for position, part in enumerate(messages[at]["content"]):
             kind = part["type"]
             url = _address(part)
             if kind in fetches and url.lower().startswith(fetches[kind]):
@@ -129,21 +127,19 @@ def _data_url(remote: _Remote, answer: Fetched | FetchError) -> str:
         raise remote.refused(f"its host answered HTTP {answer.status}.")
     if not answer.body:
         raise remote.refused("its host answered nothing.")
-    media_type = _media_type(answer)
-    if remote.kind == "image_url" and not media_type.startswith("image/"):
-        raise remote.refused(f"what is there is no image but `{media_type}`.")
-    return f"data:{media_type};base64,{base64.b64encode(answer.body).decode()}"
+    kind = _media_type(answer)
+    if remote.kind == "image_url" and not kind.startswith("image/"):
+        raise remote.refused(f"what is there is no image but `{kind}`.")
+    return f"data:{kind};base64,{base64.b64encode(answer.body).decode()}"
 
 
 def _media_type(answer: Fetched) -> str:
     """By the bytes where they are known, for labels are often wrong."""
-    if answer.body[:4] == b"RIFF" and answer.body[8:12] == b"WEBP":
-        return "image/webp"
-    for magic, name in _MAGIC:
-        if answer.body.startswith(magic):
-            return name
-    told = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return told if _MEDIA_TYPE.fullmatch(told) else _NO_TYPE
+    known = media_type(answer.body)
+    if known:
+        return known
+    label = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return label if _MEDIA_TYPE.fullmatch(label) else _NO_TYPE
 
 
 def _with_data(request: JSON, data: Mapping[tuple[int, int], str]) -> JSON:

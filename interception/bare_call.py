@@ -5,11 +5,13 @@ from __future__ import annotations
 from mitmproxy.http import HTTPFlow
 
 from interception import failures, messages
-from interception.call_in_flight import CallInFlight, Surroundings
+from interception.call_in_flight import STOPPED, CallInFlight, Surroundings
+from interception.decoding import TooLarge
+from interception.reading import Received
 from interception.streams import INTERNAL_ERROR, Watcher
+from recording.redaction import redact_url
 from routes import provider_at
 from transforms.contract import JSON, ErrorAnswer
-from transforms.json_text import loads
 from transforms.openai import parse_error
 
 
@@ -18,43 +20,70 @@ class BareCall(CallInFlight):
 
     routed = False
 
-    def __init__(self, flow: HTTPFlow, body: JSON | None, model: str, around: Surroundings) -> None:
-        super().__init__(flow, body, model, around)
+    def __init__(
+        self, flow: HTTPFlow, received: Received, model: str, around: Surroundings
+    ) -> None:
+        super().__init__(flow, received, model, around)
         self.provider_name = provider_at(self.client_url)
         self.provider_model = model
 
     async def send(self) -> None:
         """Records the request; both panels are the same."""
-        await self._log_request(url=self.client_url, provider_request=self.client_request)
+        if self.received.is_too_large:
+            await self._refuse()
+            return
+        await self._log_request(url=self.client_url, provider_request=self.received.text)
+
+    async def _refuse(self) -> None:
+        """Answers in place of the host: with routes, it cannot be told whom the call is for."""
+        assert self.received.problem is not None
+        self._answered = True
+        answer = self.received.problem.answer()
+        messages.answer_with_error(self.flow, answer, self.request_id)
+        await self._log_request(url=self.client_url, provider_request=None)
+        self._log_error(answer)
 
     def headers(self) -> None:
         """Lets a stream through as it arrives."""
         response = self.flow.response
         assert response is not None
+        if self._answered:
+            return
         response.headers[messages.REQUEST_ID_HEADER] = self.request_id
-        if not response.headers.get("content-type", "").startswith("text/event-stream"):
+        content_type = response.headers.get("content-type", "").lower()
+        if not content_type.startswith("text/event-stream"):
             return
         if "content-length" not in response.headers:
             messages.frame_stream(self.flow)
-        self._open_stream(Watcher(response.headers.get("content-encoding", ""), self._on_piece))
+        self._open_stream(Watcher(messages.content_encoding(response), self._on_piece))
 
     async def finish(self) -> None:
         """Records the answer, or the error, as it passed."""
         response = self.flow.response
         assert response is not None
-        if isinstance(self._stream, Watcher) and response.raw_content is None:
+        if self._answered:
+            return
+        if isinstance(self._stream, Watcher) and self._is_streamed:
             self._finish_stream(self._stream)
             return
-        body = messages.decoded_body(response)
-        if response.status_code >= 400:
-            answer = parse_error(response.status_code, _readable(body))
-            self._log_failure(
-                answer.message,
-                status=response.status_code,
-                openai_response=body,
-                provider_response=body,
-            )
+        try:
+            body = messages.decoded_body(response)
+        except TooLarge as exc:
+            why = f"the answer is too large to be kept: {exc}"
+            self._log_failure(why, state="interrupted", status=response.status_code)
             return
+        if response.status_code < 400:
+            self._finish_answer(body)
+        else:
+            self._finish_error(response.status_code, body)
+
+    def _finish_error(self, status: int, body: bytes) -> None:
+        answer = parse_error(status, messages.json_or_text(body))
+        self._log_failure(
+            answer.message, status=status, openai_response=body, provider_response=body
+        )
+
+    def _finish_answer(self, body: bytes) -> None:
         self._log_answer(body, body)
         self._show(
             completion=_completion(body),
@@ -80,30 +109,25 @@ class BareCall(CallInFlight):
 
     def fail(self) -> None:
         """Keeps what has come; a client that got nothing yet gets an OpenAI error."""
+        if self._answered:
+            return
         if failures.has_client_left(self.flow):
             self.end_early("the client left")
         elif self._stream is not None:
-            self.end_early("the provider broke off")
+            self.end_early(STOPPED.message if self._is_stopped else "the provider broke off")
         else:
-            self._answer_unreachable()
+            self._end_unanswered(self._unreachable())
 
-    def _answer_unreachable(self) -> None:
-        reason = self.flow.error.msg if self.flow.error else "no answer"
-        message = f"{self.client_url} cannot be reached: {reason}"
+    def _unreachable(self) -> ErrorAnswer:
+        if self._is_stopped:
+            return STOPPED
+        url = redact_url(self.client_url)
         if self._too_much:
-            message = f"{self.client_url} sent {self._too_much}."
-        answer = ErrorAnswer(502, message, "server_error")
-        failures.end(self.flow, messages.error_response(answer, self.request_id))
-        self._log_failure(answer.message, status=answer.status, openai_response=answer.body())
-
-
-def _readable(body: bytes) -> object:
-    try:
-        return loads(body)
-    except ValueError:
-        return None
+            return ErrorAnswer(502, f"{url} sent {self._too_much}.", "server_error")
+        reason = self.flow.error.msg if self.flow.error else "no answer"
+        return ErrorAnswer(502, f"{url} cannot be reached: {reason}", "server_error")
 
 
 def _completion(body: bytes) -> JSON | None:
-    completion = _readable(body)
+    completion = messages.json_or_text(body)
     return completion if isinstance(completion, dict) else None

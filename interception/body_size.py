@@ -12,12 +12,12 @@ from collections.abc import Generator
 from typing import Any
 
 from mitmproxy import flow as flows
-from mitmproxy import version
 from mitmproxy.proxy.layers import http
 
-from interception import failures
+from interception import decoding, failures
 from interception.call_in_flight import in_flight
 from interception.messages import error_response, is_chat_completion
+from interception.wrapping import Wrap
 from transforms.contract import ErrorAnswer
 
 logger = logging.getLogger(__name__)
@@ -25,55 +25,18 @@ logger = logging.getLogger(__name__)
 http_layer: Any = http
 """mitmproxy's inside, of which types promise nothing."""
 
-KNOWN_GENERATIONS = ("11", "12")
-
-LARGEST_BODY = 256 << 20
-"""Bytes of a body that are gathered, as they are on the wire."""
-
-_original: Any = None
-
-
-def install() -> None:
-    """Wraps mitmproxy's look at the size of a body, once."""
-    global _original
-    if _original is not None:
-        return
-    if version.VERSION.split(".")[0] not in KNOWN_GENERATIONS or not _is_known():
-        logger.warning(
-            "mitmproxy %s gathers bodies in a way Diptych does not know; one without end is only "
-            "limited by the option `body_size_limit`.",
-            version.VERSION,
-        )
-        return
-    _original = http_layer.HttpStream.check_body_size
-    http_layer.HttpStream.check_body_size = _check_body_size
-
-
-def uninstall() -> None:
-    """Puts mitmproxy's own look back."""
-    global _original
-    if _original is not None:
-        http_layer.HttpStream.check_body_size = _original
-        _original = None
-
-
-def _is_known() -> bool:
-    stream = http_layer.HttpStream
-    buffers = {"request_body_buf", "response_body_buf"} <= stream.__annotations__.keys()
-    return buffers and hasattr(stream, "check_body_size") and hasattr(stream, "state_errored")
-
 
 def _check_body_size(stream: Any, request: bool) -> Generator[Any, Any, bool]:
     """mitmproxy's own steps, unless there is too much of a call's body already."""
-    if request and len(stream.request_body_buf) > LARGEST_BODY:
+    if request and len(stream.request_body_buf) > decoding.LARGEST_BODY:
         if is_chat_completion(stream.flow.request):
             yield from _refuse(stream)
             return True
-    elif not request and len(stream.response_body_buf) > LARGEST_BODY:
+    elif not request and len(stream.response_body_buf) > decoding.LARGEST_BODY:
         call = in_flight.get(stream.flow.id)
         if call is not None:
-            call.cut_off(f"an answer of more than {LARGEST_BODY >> 20} MB")
-    is_ended: bool = yield from _original(stream, request)
+            call.cut_off(f"an answer of more than {decoding.LARGEST_BODY >> 20} MB")
+    is_ended: bool = yield from wrap.own["HttpStream.check_body_size"](stream, request)
     return is_ended
 
 
@@ -82,7 +45,7 @@ def _refuse(stream: Any) -> Generator[Any, Any, None]:
 
     Its connection is not closed, since many clients read no answer before they have said all.
     """
-    message = f"The request body is larger than {LARGEST_BODY >> 20} MB."
+    message = f"The request body is larger than {decoding.LARGEST_BODY >> 20} MB."
     logger.warning("A call was refused, and not recorded: %s", message)
     answer = ErrorAnswer(413, message, "invalid_request_error", "request_too_large")
     flow = stream.flow
@@ -92,3 +55,16 @@ def _refuse(stream: Any) -> Generator[Any, Any, None]:
     stream.request_body_buf.clear()
     stream.client_state = stream.state_errored
     flow.live = False
+
+
+wrap = Wrap(
+    http_layer,
+    {"HttpStream.check_body_size": _check_body_size},
+    needs=(
+        "HttpStream.request_body_buf",
+        "HttpStream.response_body_buf",
+        "HttpStream.state_errored",
+    ),
+    unknown="gathers bodies in a way Diptych does not know; one without end is only limited by the "
+    "option `body_size_limit`.",
+)

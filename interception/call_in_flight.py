@@ -12,18 +12,23 @@ import logging
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mitmproxy.http import HTTPFlow
 
 from inspection.contentviews import METADATA
 from inspection.summary import summary
 from interception import failures, messages
+from interception.drafting import Drafting
+from interception.reading import Received
 from interception.streams import Translator, Watcher
-from recording import PersistenceTracker, Recorder, RequestRecord, State
+from models import now_ms
+from recording import AnswerState, PersistenceTracker, Recorder, RequestRecord
 from recording.faults import log_fault
-from transforms.contract import JSON
+from recording.rows import STALE
+from transforms.contract import JSON, ErrorAnswer
 from transforms.json_text import dumps
 
 logger = logging.getLogger(__name__)
@@ -32,6 +37,8 @@ SNAPSHOT_SECONDS = 0.5
 """A running stream is saved this long after a piece came in, so that a killed proxy loses less
 than the last second."""
 
+
+STOPPED = ErrorAnswer(503, STALE, "server_error", "proxy_stopped")
 
 TOO_LONG = "the answer is too long to be kept whole; this is its beginning"
 
@@ -44,6 +51,7 @@ class Surroundings:
     environment: Mapping[str, str]
     timeout_seconds: int
     keep_raw: bool
+    drafting: Drafting
     keys_for_all: bool
     """Whether clients on other machines may use the keys of the environment too."""
 
@@ -55,24 +63,31 @@ class CallInFlight(ABC):
     provider_name: str
     provider_model: str
 
-    def __init__(self, flow: HTTPFlow, body: JSON | None, model: str, around: Surroundings) -> None:
+    def __init__(
+        self, flow: HTTPFlow, received: Received, model: str, around: Surroundings
+    ) -> None:
         self.flow = flow
-        self.body = body
+        self.received = received
         self.model = model
         self.request_id = str(uuid.uuid4())
-        self.client_request = messages.decoded_body(flow.request)
         self._client_path = flow.request.path
         self._client_headers = messages.lower_headers(flow.request)
         self.client_url = messages.client_url(flow.request, self._client_headers)
         self._client_key = messages.client_key(self._client_headers)
-        self._client_secrets = messages.client_secrets(self._client_headers)
+        self._client_secrets = messages.client_secrets(flow.request, self._client_headers)
         self._around = around
         self._started = time.monotonic()
         self._tracker: PersistenceTracker | None = None
         self._stream: Translator | Watcher | None = None
+        self._is_streamed = False
+        """Whether anything went through it. mitmproxy asks it for nothing where there is no body;
+        whether the flow has a content afterwards is the user's choice."""
         self._snapshot: asyncio.Handle | None = None
+        self._answered = False
+        """Whether the client has an answer of ours, and the provider never hears of the call."""
         self._too_much = ""
-        """What the provider said that nobody takes."""
+        """What was sent for which the answer was cut off; empty if it was not."""
+        self._is_stopped = False
         self._saved = False
         """Whether a streamed answer is on record as whole, or as far as it is kept."""
 
@@ -104,11 +119,26 @@ class CallInFlight(ABC):
         """Goes on with another recorder: options have changed, or the addon was reloaded."""
         self._around = replace(self._around, recorder=recorder)
 
-    def cut_off(self, said: str) -> None:
+    def cut_off(self, too_much: str) -> None:
         """Ends the provider's answer, which goes on for too long to be taken."""
         if not self._too_much:
-            self._too_much = said
+            self._too_much = too_much
             failures.cut(self.flow)
+
+    def stop(self) -> None:
+        """The proxy ends, and with it the wait for the provider. May be called again."""
+        self._is_stopped = True
+        failures.cut(self.flow)
+
+    def turn_away(self) -> None:
+        """Answers in place of the provider, to which a proxy that ends sends nothing."""
+        messages.answer_with_error(self.flow, STOPPED, self.request_id)
+        self._log_error(STOPPED, state="interrupted")
+
+    async def leave(self) -> None:
+        """Keeps what there is of a call that nobody can wait for any longer."""
+        failures.hang_up(self.flow)
+        self.end_early(STOPPED.message)
 
     def end_early(self, reason: str) -> None:
         """Keeps what has come of an answer that will not be whole."""
@@ -129,12 +159,14 @@ class CallInFlight(ABC):
         secrets: Iterable[str] = (),
         waited_s: float = 0.0,
     ) -> None:
+        body = self.received.body
         record = RequestRecord(
             request_id=self.request_id,
-            timestamp=int(time.time() * 1000),
-            openai_request=self.client_request,
+            timestamp=now_ms(),
+            openai_request=self.received.text,
             provider_request=provider_request,
-            body=self.body,
+            body=body,
+            said=self.received.said,
             headers=self._client_headers,
             provider=self.provider_name,
             model=self.model,
@@ -142,7 +174,7 @@ class CallInFlight(ABC):
             upstream_url=url,
             method=self.flow.request.method,
             path=self._client_path,
-            stream=bool(self.body and self.body.get("stream") is True),
+            stream=bool(body and body.get("stream") is True),
             dropped=dropped,
             secrets=(*secrets, *self._client_secrets),
             routed=self.routed,
@@ -162,6 +194,7 @@ class CallInFlight(ABC):
         to end its body: the answer is put on record before that request can come.
         """
         assert self._stream is not None
+        self._is_streamed = True
         passed = self._stream(piece)
         if self._stream.ended and not self._saved:
             self._drop_snapshot()
@@ -180,15 +213,11 @@ class CallInFlight(ABC):
             loop = asyncio.get_running_loop()
             self._snapshot = loop.call_later(SNAPSHOT_SECONDS, self._save, "streaming")
 
-    def _save(self, state: State) -> None:
+    def _save(self, state: AnswerState) -> None:
         """Saves a stream as it stands. The loop itself calls it, with no border around."""
         self._snapshot = None
-        try:
-            self._log_stream(state)
-        except Exception:
-            # The end of the stream tries once more, inside a border.
-            log_fault(logger, "A streamed answer could not be recorded.")
-        else:
+        # The end of the stream tries once more, inside a border.
+        if _succeeds(lambda: self._log_stream(state), "A streamed answer could not be recorded."):
             self._saved = state == "complete" or self._is_cut
 
     def _drop_snapshot(self) -> None:
@@ -196,7 +225,7 @@ class CallInFlight(ABC):
             self._snapshot.cancel()
             self._snapshot = None
 
-    def _end_stream(self, state: State, error: str | None = None) -> None:
+    def _end_stream(self, state: AnswerState, error: str | None = None) -> None:
         """Writes the end of a streamed answer, and shows it whole where the flow is looked at."""
         assert self._stream is not None
         self._drop_snapshot()
@@ -221,7 +250,7 @@ class CallInFlight(ABC):
     def _is_cut(self) -> bool:
         return self._stream is not None and self._stream.is_cut
 
-    def _log_stream(self, state: State, error: str | None = None) -> None:
+    def _log_stream(self, state: AnswerState, error: str | None = None) -> None:
         assert self._stream is not None
         if self._is_cut and state != "failed":
             state, error = "interrupted", error or TOO_LONG
@@ -236,19 +265,51 @@ class CallInFlight(ABC):
             )
 
     def _log_answer(self, completion: JSON | bytes, provider_response: JSON | bytes) -> None:
+        """Puts a plain answer on record once it is on its way to the client, which need not wait
+        for that, and before the client can ask the next thing."""
         if self._tracker is not None:
-            self._around.recorder.log_response(
+            record = partial(
+                self._around.recorder.log_response,
                 self._tracker,
                 openai_response=completion,
                 provider_response=provider_response,
                 status_code=self._status(),
             )
+            asyncio.get_running_loop().call_soon(self._record_answer, self._tracker, record)
+
+    def _record_answer(self, tracker: PersistenceTracker, record: Callable[[], None]) -> None:
+        """Records a plain answer, or at least that there was one. The loop itself calls it."""
+        failed = "An answer could not be recorded."
+        if not _succeeds(record, failed):
+            recorder = self._around.recorder
+            _succeeds(lambda: recorder.log_error_response(tracker, error=failed), failed)
+
+    def _end_unanswered(self, answer: ErrorAnswer) -> None:
+        """Gives an OpenAI error to a client that waits for the head of an answer."""
+        failures.end(self.flow, messages.error_response(answer, self.request_id))
+        self._log_error(answer, state="interrupted" if self._is_stopped else "failed")
+
+    def _log_error(
+        self,
+        answer: ErrorAnswer,
+        *,
+        state: AnswerState = "failed",
+        provider_response: bytes | None = None,
+    ) -> None:
+        """Records an error that has OpenAI's form."""
+        self._log_failure(
+            answer.message,
+            state=state,
+            status=answer.status,
+            openai_response=answer.body(),
+            provider_response=provider_response,
+        )
 
     def _log_failure(
         self,
         reason: str,
         *,
-        state: State = "failed",
+        state: AnswerState = "failed",
         status: int | None = None,
         openai_response: JSON | bytes | None = None,
         provider_response: bytes | None = None,
@@ -273,13 +334,18 @@ class CallInFlight(ABC):
         return self.flow.response.status_code if self.flow.response else None
 
     def _show(
-        self, *, completion: JSON | None, error: str | None, state: State, provider_response: bytes
+        self,
+        *,
+        completion: JSON | None,
+        error: str | None,
+        state: AnswerState,
+        provider_response: bytes,
     ) -> None:
         """What mitmweb shows of this flow; plain data, because flows are saved to files."""
         self.flow.metadata[METADATA] = {
             "request_id": self.request_id,
             "client_url": self.client_url,
-            "client_request": self.client_request,
+            "client_request": self.received.text,
             "provider_response": provider_response,
             "provider": self.provider_name,
             "model": self.model,
@@ -289,7 +355,6 @@ class CallInFlight(ABC):
             model=self.model,
             provider=self.provider_name,
             provider_model=self.provider_model,
-            routed=self.routed,
             completion=completion,
             error=error,
             state=state,
@@ -301,6 +366,17 @@ in_flight: dict[str, CallInFlight] = {}
 """By flow id. It outlives a reload of the addon, which does not load this module anew."""
 
 
+def _succeeds(record: Callable[[], None], otherwise: str) -> bool:
+    """Whether something could be recorded where the loop itself asks for it, with no border
+    around."""
+    try:
+        record()
+    except Exception:
+        log_fault(logger, otherwise)
+        return False
+    return True
+
+
 def _pass_nothing(piece: bytes) -> list[bytes]:
     """Takes the place of a stream that has ended."""
     return []
@@ -308,6 +384,6 @@ def _pass_nothing(piece: bytes) -> list[bytes]:
 
 def _short_error(status: int | None, openai_response: JSON | bytes | None) -> str | None:
     """Status and code of an OpenAI error, such as `429 rate_limit_exceeded`."""
-    told = openai_response.get("error") if isinstance(openai_response, dict) else None
-    code = told.get("code") if isinstance(told, dict) else None
+    error = openai_response.get("error") if isinstance(openai_response, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
     return f"{status} {code}" if status and code else None

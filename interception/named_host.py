@@ -8,43 +8,20 @@ knows, it is left as it is, and the token alone guards the pages.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from mitmproxy.http import Request
 from mitmproxy.proxy.layers import http
+from mitmproxy.proxy.mode_specs import ReverseMode
 
-logger = logging.getLogger(__name__)
+from interception.wrapping import Wrap
 
-# Reached into, so that no type fits.
-_layer: Any = http
-_WAITING = "state_wait_for_request_headers"
-_original: Any = None
+http_layer: Any = http
+"""mitmproxy's inside, of which types promise nothing."""
+
 _named: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
-
-
-def install() -> None:
-    """Has names looked at from now on; a second time changes nothing."""
-    global _original
-    stream = getattr(_layer, "HttpStream", None)
-    if not hasattr(stream, _WAITING) or not hasattr(_layer, "RequestHeaders"):
-        logger.warning(
-            "This mitmproxy is not known: the pages cannot check how they are addressed."
-        )
-        return
-    if _original is None:
-        _original = getattr(stream, _WAITING)
-        setattr(stream, _WAITING, _wait)
-
-
-def uninstall() -> None:
-    """Puts mitmproxy's own step back."""
-    global _original
-    if _original is not None:
-        setattr(_layer.HttpStream, _WAITING, _original)
-        _original = None
 
 
 def named_host(request: Request) -> str:
@@ -54,6 +31,16 @@ def named_host(request: Request) -> str:
 
 def _wait(stream: Any, event: Any) -> Generator[Any, Any, None]:
     """mitmproxy's own step, once the name is noted."""
-    if isinstance(event, _layer.RequestHeaders):
+    is_reverse = isinstance(stream.context.client.proxy_mode, ReverseMode)
+    if is_reverse and isinstance(event, http_layer.RequestHeaders):
         _named[event.request] = event.request.host_header or ""
-    yield from _original(stream, event)
+    yield from wrap.own["HttpStream.state_wait_for_request_headers"](stream, event)
+
+
+wrap = Wrap(
+    http_layer,
+    {"HttpStream.state_wait_for_request_headers": _wait},
+    needs=("RequestHeaders",),
+    unknown="takes requests in a way Diptych does not know; the pages cannot check how they are "
+    "addressed.",
+)

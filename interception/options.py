@@ -17,13 +17,14 @@ from typing import Any
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
+from recording.database import DEFAULT_URL
+from recording.recorder import STORES
 from routes import Routes
 
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 TEXTS = Sequence[str]
-STORES = ("full", "metadata", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ OPTIONS = (
     Option(
         "chat_db",
         str,
-        "sqlite:///chats.db",
+        DEFAULT_URL,
         "Database URL: sqlite:///FILE or postgresql://USER@HOST/NAME.",
     ),
     Option(
@@ -116,7 +117,7 @@ def _check_given(deferred: dict[str, Any]) -> None:
     options = {option.name: option for option in OPTIONS}
     for name, given in deferred.items():
         if name in options:
-            _check_type(options[name], getattr(given, "val", given))
+            _check_type(options[name], given)
         elif name.startswith("chat_"):
             near = difflib.get_close_matches(name, _NAMES, n=1)
             hint = f"; did you mean `{near[0]}`?" if near else ""
@@ -124,12 +125,11 @@ def _check_given(deferred: dict[str, Any]) -> None:
 
 
 def _check_type(option: Option, given: Any) -> None:
-    """`given` is a list of texts from `--set`, or a typed value from config.yaml."""
-    value = _typed(option, given) if isinstance(given, list) else given
+    """`given` holds the texts from `--set`, or is a typed value from config.yaml."""
+    texts = getattr(given, "val", None)
     fits, accepted = _FITS[option.type]
-    if not fits(value):
-        shown = " ".join(given) if isinstance(given, list) else given
-        raise bad_value(option.name, shown, accepted)
+    if not fits(given if texts is None else _typed(option, texts)):
+        raise bad_value(option.name, given if texts is None else " ".join(texts), accepted)
 
 
 def _typed(option: Option, texts: list[str]) -> Any:
@@ -146,8 +146,13 @@ def _is_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
+_LARGEST = 10**9
+"""Beyond all that is meant, and in milliseconds still a number of the database's."""
+
+_NUMBER = f"a whole number from 0 to {_LARGEST}"
+
 _FITS: dict[Any, tuple[Callable[[Any], bool], str]] = {
-    int: (lambda value: type(value) is int and value >= 0, "a whole number, 0 or more"),
+    int: (lambda value: type(value) is int and 0 <= value <= _LARGEST, _NUMBER),
     bool: (lambda value: type(value) is bool, "true or false"),
     str: (lambda value: isinstance(value, str), "text"),
     TEXTS: (_is_texts, "a list of texts"),
@@ -165,7 +170,11 @@ def keys_for_all() -> bool:
 
 
 def parse_routes(texts: Sequence[str]) -> Routes:
-    """The routes of `chat_routes`. Raises OptionsError."""
+    """The routes of `chat_routes`.
+
+    Raises:
+        OptionsError: a route is not of the right form, or names no known provider.
+    """
     try:
         return Routes(texts)
     except ValueError as exc:
@@ -173,7 +182,11 @@ def parse_routes(texts: Sequence[str]) -> Routes:
 
 
 def parse_patterns(texts: Sequence[str]) -> tuple[re.Pattern[str], ...]:
-    """The expressions of `chat_redact`. Raises OptionsError."""
+    """The expressions of `chat_redact`.
+
+    Raises:
+        OptionsError: a text is not a regular expression.
+    """
     patterns = []
     for text in texts:
         try:
@@ -184,11 +197,15 @@ def parse_patterns(texts: Sequence[str]) -> tuple[re.Pattern[str], ...]:
 
 
 def check_values() -> None:
-    """Raises OptionsError for a number below zero, or a store nobody knows."""
+    """Checks what mitmproxy itself does not.
+
+    Raises:
+        OptionsError: a number is one that nobody can mean, or a text is none of the choices.
+    """
     for option in OPTIONS:
         value = getattr(ctx.options, option.name)
-        if option.type is int and value < 0:
-            raise bad_value(option.name, value, "a whole number, 0 or more")
+        if option.type is int and not 0 <= value <= _LARGEST:
+            raise bad_value(option.name, value, _NUMBER)
         if option.choices and value not in option.choices:
             raise bad_value(option.name, value, " or ".join(option.choices))
 

@@ -1,7 +1,8 @@
 """What Diptych itself asks of other hosts; every call of its own over HTTP is made here.
 
-Nothing of the client or of the environment goes along: no cookies, no proxies, no keys, and no
-name or password in a URL. TLS is always verified. Addresses are judged where a name has been
+`fetch` adds nothing of the client or of the environment: no cookies, no proxies, no keys, and no
+name or password in a URL. What its caller passes in `headers`, a provider's key among it, goes to
+the first host alone. TLS is always verified. Addresses are judged where a name has been
 resolved, and the connection is made to the very address that was judged, so that a name which
 means something else a moment later cannot lead into a private network.
 """
@@ -65,7 +66,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Request:
     """One request of the few that redirects may make of it."""
 
     url: str
@@ -97,31 +98,31 @@ async def fetch(
             us: not `http` or `https`, or private where `allow_private` does not let it be.
     """
     deadline = asyncio.get_running_loop().time() + seconds
-    asked = _Asked(url, method, headers or {}, body, largest_bytes, allow_private)
+    request = _Request(url, method, headers or {}, body, largest_bytes, allow_private)
     for _ in range(MOST_REDIRECTS + 1):
-        answer = await _ask(asked, deadline)
+        answer = await _ask(request, deadline)
         location = answer.headers.get("location")
         if method != "GET" or answer.status not in _REDIRECTS or location is None:
             return answer
-        asked = _redirected(asked, location)
+        request = _redirected(request, location)
     raise FetchError(f"{_place(url)} leads through more than {MOST_REDIRECTS} redirects.")
 
 
-def _redirected(asked: _Asked, location: str) -> _Asked:
+def _redirected(request: _Request, location: str) -> _Request:
     try:
-        url = urljoin(asked.url, location)
+        url = urljoin(request.url, location)
     except ValueError as exc:
-        raise FetchError(f"{_place(asked.url)} redirects to something that is no URL.") from exc
-    headers = asked.headers if _place(url) == _place(asked.url) else {}
-    return _Asked(url, "GET", headers, None, asked.largest_bytes, asked.allow_private)
+        raise FetchError(f"{_place(request.url)} redirects to something that is no URL.") from exc
+    headers = request.headers if _place(url) == _place(request.url) else {}
+    return _Request(url, "GET", headers, None, request.largest_bytes, request.allow_private)
 
 
-async def _ask(asked: _Asked, deadline: float) -> Fetched:
-    place = _place(asked.url)
-    answer = _Answer(asked.largest_bytes)
+async def _ask(request: _Request, deadline: float) -> Fetched:
+    place = _place(request.url)
+    answer = _Answer(request.largest_bytes)
     try:
         async with asyncio.timeout_at(deadline):
-            await _exchange(asked, answer)
+            await _exchange(request, answer)
     except _PrivateAddress as exc:
         raise PrivateAddressError(f"{place} is a private address.") from exc
     except TimeoutError as exc:
@@ -138,33 +139,33 @@ async def _ask(asked: _Asked, deadline: float) -> Fetched:
     return Fetched(answer.status, answer.headers, b"".join(answer.pieces))
 
 
-async def _exchange(asked: _Asked, answer: _Answer) -> None:
+async def _exchange(request: _Request, answer: _Answer) -> None:
     """One request and its answer, over a connection of its own.
 
     tornado's ready-made client can neither break off a body, nor let go of a connection whose
     time is over, nor keep a reset one out of the log; so its parts are used as they are.
     """
-    parts = urlsplit(asked.url)
-    stream = await _connected(parts, asked)
+    parts = urlsplit(request.url)
+    stream = await _connected(parts, request)
     answer.break_off = stream.close
     try:
         # The size of the body is the answer's own business.
         settings = HTTP1ConnectionParameters(no_keep_alive=True, max_body_size=sys.maxsize)
         connection = HTTP1Connection(stream, is_client=True, params=settings)
-        start = RequestStartLine(asked.method, _path(parts), "HTTP/1.1")
-        connection.write_headers(start, HTTPHeaders(_headers(asked, parts)), asked.body or None)
+        start = RequestStartLine(request.method, _path(parts), "HTTP/1.1")
+        connection.write_headers(start, HTTPHeaders(_headers(request, parts)), request.body or None)
         connection.finish()
         await connection.read_response(answer)
     finally:
         stream.close()
 
 
-async def _connected(parts: SplitResult, asked: _Asked) -> IOStream:
+async def _connected(parts: SplitResult, request: _Request) -> IOStream:
     """A connection to the first address that takes one."""
     host, tls = _ascii(parts.hostname or ""), _tls() if parts.scheme == "https" else None
     port = parts.port or (443 if tls else 80)
-    buffer = max(asked.largest_bytes, _SMALLEST_BUFFER) + _SMALLEST_BUFFER
-    *others, last = await _addresses(host, port, asked.allow_private)
+    buffer = max(request.largest_bytes, _SMALLEST_BUFFER) + _SMALLEST_BUFFER
+    *others, last = await _addresses(host, port, request.allow_private)
     for address in others:
         with suppress(OSError):
             async with asyncio.timeout(_SECONDS_FOR_ONE_OF_SEVERAL):
@@ -199,14 +200,14 @@ async def _opened(
     return stream
 
 
-def _headers(asked: _Asked, parts: SplitResult) -> dict[str, str]:
-    sized = asked.method in ("POST", "PUT", "PATCH")
+def _headers(request: _Request, parts: SplitResult) -> dict[str, str]:
+    sized = request.method in ("POST", "PUT", "PATCH")
     return {
         "host": _ascii(parts.netloc),
         "user-agent": "Diptych",
         "accept-encoding": "identity",
-        **asked.headers,
-        **({"content-length": str(len(asked.body or b""))} if sized else {}),
+        **request.headers,
+        **({"content-length": str(len(request.body or b""))} if sized else {}),
         "connection": "close",
     }
 
@@ -248,7 +249,11 @@ class _Answer(HTTPMessageDelegate):
         self.whole = True
 
     def check_size(self, place: str) -> None:
-        """Raises FetchError for a body that is too large."""
+        """Checks that the body was not too large.
+
+        Raises:
+            FetchError: it was.
+        """
         if self._left < 0:
             raise FetchError(f"{place} answered more than {self._largest_bytes} bytes.")
 
@@ -315,8 +320,8 @@ def _broke_off(place: str) -> str:
 def _reason(place: str, exc: Exception) -> str:
     match exc.real_error if isinstance(exc, StreamClosedError) else exc:
         case ssl.SSLError() as cause:
-            told = getattr(cause, "verify_message", "") or cause.reason
-            return f"{place} cannot be trusted: {told}."
+            why = getattr(cause, "verify_message", "") or cause.reason
+            return f"{place} cannot be trusted: {why}."
         case socket.gaierror():
             return f"{place} is not a known host."
         case OSError() as cause:

@@ -23,7 +23,8 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from werkzeug.wrappers import Response as WebResponse
 
 from inspection import flow_list
-from inspection.web.access import HOST, Access, is_loopback
+from inspection.loopback import is_loopback
+from inspection.web.access import HOST, Access
 from inspection.web.app import create_app
 from inspection.web.record import Record
 from interception.named_host import named_host
@@ -43,38 +44,50 @@ class Pages:
         self._access = Access(remote=lambda: bool(ctx.options.chat_remote))
         self._app: Flask | None = None
         self._threads = ThreadPoolExecutor(_THREADS, "diptych-pages")
+        self._is_stopped = False
 
     def show(self, url: str, waiting: Callable[[], int]) -> None:
-        """Shows this record from now on. Raises ValueError when the URL cannot be used."""
+        """Shows this record from now on; `waiting` counts the rows that are not in it yet.
+
+        Raises:
+            ValueError: the URL cannot be used.
+        """
         self._app = create_app(Record(url, waiting), self._access)
 
     def announce(self) -> None:
         """Says where the pages are; the token is nowhere else."""
         token = f"/?token={self._access.token}"
         logger.info("Pages at http://%s%s through the proxy.", HOST, token)
-        for server in ctx.master.addons.get("proxyserver").servers:
-            for host, port, *_ in server.listen_addrs:
-                logger.info(
-                    "Pages at http://%s%s%s in a browser.", _address(host, port), PATH, token
-                )
+        listening = (
+            _address(host, port)
+            for server in ctx.master.addons.get("proxyserver").servers
+            for host, port, *_ in server.listen_addrs
+        )
+        # A reverse proxy to an https address listens for HTTP/3 too, at the same address.
+        for address in dict.fromkeys(listening):
+            logger.info("Pages at http://%s%s%s in a browser.", address, PATH, token)
 
     async def answer(self, flow: HTTPFlow) -> None:
         """Answers with the page that the request asks for."""
         # Without an answer the request would leave, its token with it.
         flow.response = Response.make(500, b"The pages failed; the log has the details.")
+        if self._is_stopped:
+            flow.response = Response.make(503, b"The proxy stops.")
+            return
         loop = asyncio.get_running_loop()
         flow.response = await loop.run_in_executor(self._threads, self._answer, flow)
         loop.call_later(_SHOWN_S, flow_list.leave_out, ctx.master, flow)
 
     def stop(self) -> None:
         """Lets the threads end, once they have answered whoever waits."""
+        self._is_stopped = True
         self._threads.shutdown(wait=False)
 
     def _answer(self, flow: HTTPFlow) -> Response:
         assert self._app is not None
-        told = WebResponse.from_app(self._app, _environ(flow), buffered=True)
-        headers = [(name.encode(), value.encode()) for name, value in told.headers.items()]
-        return Response.make(told.status_code, told.get_data(), headers)
+        answer = WebResponse.from_app(self._app, _environ(flow), buffered=True)
+        headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+        return Response.make(answer.status_code, answer.get_data(), headers)
 
 
 def is_for_pages(flow: HTTPFlow) -> bool:
@@ -137,8 +150,8 @@ def _headers(request: Request) -> dict[str, str]:
         name = f"HTTP_{field.decode('latin-1').upper().replace('-', '_')}"
         # The parts of a cookie may come one by one.
         joint = "; " if name == "HTTP_COOKIE" else ","
-        said = value.decode("latin-1")
-        headers[name] = f"{headers[name]}{joint}{said}" if name in headers else said
+        text = value.decode("latin-1")
+        headers[name] = f"{headers[name]}{joint}{text}" if name in headers else text
     return headers
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 import uuid
 from collections.abc import Mapping
@@ -10,11 +9,12 @@ from dataclasses import replace
 
 from mitmproxy.http import HTTPFlow
 
-from interception import failures, messages
-from interception.asking import Ready, ask, readable
+from interception import chats, failures, messages
+from interception.asking import Ready, ask
 from interception.attachments import attach
-from interception.call_in_flight import CallInFlight, Surroundings
-from interception.decoding import UnreadableEncoding
+from interception.call_in_flight import STOPPED, CallInFlight, Surroundings
+from interception.decoding import TooLarge, UnreadableEncoding
+from interception.reading import Received
 from interception.recollection import recollect
 from interception.silence import SilenceWatch
 from interception.streams import (
@@ -24,11 +24,13 @@ from interception.streams import (
     stream_of,
     wants_usage,
 )
+from recording import AnswerState
 from recording.redaction import REDACTED, secret_values
 from routes import KeyRing, Target, fill_in, origin
 from transforms.chat_request import check_request
-from transforms.contract import JSON, Call, ErrorAnswer, ProviderRequest, Unsigned
-from transforms.errors import RequestError, ResponseError, TransformError
+from transforms.contract import JSON, Call, ErrorAnswer, Unsigned
+from transforms.drafts import Written
+from transforms.errors import ResponseError, TransformError
 from transforms.json_text import dumps
 
 
@@ -40,28 +42,22 @@ class RoutedCall(CallInFlight):
     def __init__(
         self,
         flow: HTTPFlow,
-        body: JSON | None,
+        received: Received,
         model: str,
         around: Surroundings,
         *,
         target: Target,
-        problem: RequestError | None,
     ) -> None:
-        super().__init__(flow, body, model, around)
+        super().__init__(flow, received, model, around)
         self.provider_name = target.provider.name
         self.provider_model = target.model
         self._target = target
-        self._problem = problem
         self._call: Call | None = None
         self._dropped: tuple[str, ...] = ()
+        self._dropped_header = ""
         self._user_agent = self._client_headers.get("user-agent", "Diptych")
         self._secrets: tuple[str, ...] = ()
-        self._answered = False
         self._failure: ErrorAnswer | None = None
-        # Asked now: the request's headers are the provider's later on.
-        self._may_be_private = bool(target.provider.fetches) and messages.may_fetch_from_private(
-            flow
-        )
         self._silence = SilenceWatch(around.timeout_seconds, lambda: failures.cut(flow))
 
     async def send(self) -> None:
@@ -74,12 +70,18 @@ class RoutedCall(CallInFlight):
             recalled = await recollect(
                 self._around.recorder, self.provider_name, self._checked_call()
             )
-            self._call = await self._in_its_chat(recalled.call)
+            self._call = await chats.in_its_chat(
+                self._target.provider, recalled.call, self._own_key, self._ask
+            )
             ready = await self._built(self._call)
         except TransformError as exc:
-            await self.refuse(exc.answer())
+            if not self._answered:
+                await self._refuse(exc.answer())
+            return
+        if self._answered:
             return
         self._dropped = recalled.dropped_of_client(ready.dropped)
+        self._dropped_header = messages.listed(self._dropped)
         await self._log_request(
             url=ready.url,
             provider_request=ready.body,
@@ -87,48 +89,30 @@ class RoutedCall(CallInFlight):
             secrets=self._secrets,
             waited_s=recalled.waited_s,
         )
-        messages.redirect(self.flow.request, ready.url, ready.headers, ready.body)
+        messages.redirect(self.flow.request, ready.url, ready.headers, ready.body, self._user_agent)
         self._silence.start()
 
     async def _built(self, call: Call) -> Ready:
         provider = self._target.provider
-        whole = await attach(call, provider.fetches, self._may_be_private)
-        return self._ready(provider.build_request(whole))
+        may_be_private = messages.may_fetch_from_private(self.flow, self._client_headers)
+        whole = await attach(call, provider.fetches, self.received.in_parts, may_be_private)
+        length = len(self.received.text)
+        return self._ready(self._around.drafting.request(provider, whole, length))
 
-    def _ready(self, built: ProviderRequest) -> Ready:
-        url = fill_in(self._target.url(built.path), self._around.environment)
-        body = dumps(built.body)
-        secrets, headers = self._authorized(url, built.headers, body)
+    def _ready(self, written: Written) -> Ready:
+        url = fill_in(self._target.url(written.path), self._around.environment)
+        secrets, headers = self._authorized(url, written.headers, written.text)
         self._secrets = secrets
-        return Ready(url, headers, body, built.dropped)
+        return Ready(url, headers, written.text, written.dropped)
 
-    async def _in_its_chat(self, call: Call) -> Call:
-        """The call as it is, but for a provider that keeps conversations itself: then it goes on
-        in its chat, or in a new one, if there must be one."""
-        chats = self._target.provider.chats
-        if chats is None:
-            return call
-        key = self._keys().key_for(self._target, self._target.base_url) or ""
-        call = replace(call, account=hashlib.sha256(key.encode()).hexdigest())
-        if chats.new is None or chats.goes_on(call):
-            return call
-        # No chat is made for what cannot be said in it.
-        self._target.provider.build_request(call)
-        return await self._begun(call)
+    def _own_key(self) -> str | None:
+        return self._keys().key_for(self._target, self._target.base_url)
 
-    async def _begun(self, call: Call) -> Call:
-        """The call as one that tells everything, in a new chat where it takes one."""
-        provider, call = self._target.provider, replace(call, begins=True)
-        assert provider.chats is not None
-        if provider.chats.new is None:
-            return call
-        status, body = await self._asked(self._ready(provider.chats.new.build_request(call)))
-        told = readable(body)
-        if not 200 <= status < 300 or not isinstance(told, dict):
-            raise ResponseError.reported(provider.parse_error(status, told))
-        return replace(call, chat_id=provider.chats.new.parse_response(told))
+    async def _ask(self, written: Written) -> tuple[int, bytes]:
+        """What the provider answers to a request of ours."""
+        return await self._sent(self._ready(written))
 
-    async def _asked(self, ready: Ready) -> tuple[int, bytes]:
+    async def _sent(self, ready: Ready) -> tuple[int, bytes]:
         return await ask(ready, self._user_agent, self._around.timeout_seconds)
 
     def _authorized(
@@ -148,12 +132,15 @@ class RoutedCall(CallInFlight):
         return (key, *beside.values()), {**headers, **beside, **provider.auth.headers(key)}
 
     def _checked_call(self) -> Call:
-        if self._problem is not None:
-            raise self._problem
+        received = self.received
+        if received.problem is not None:
+            raise received.problem
+        request = check_request(received.body, received.checked)
+        received.checked = len(request["messages"])
         return Call(
-            request=check_request(self.body),
+            request=request,
             model=self._target.model,
-            completion_id=f"chatcmpl-{uuid.uuid4().hex}",
+            completion_id=f"chatcmpl-{self.request_id.replace('-', '')}",
             created=int(time.time()),
             base_url=self._target.base_url,
             settings=self._target.settings,
@@ -167,16 +154,17 @@ class RoutedCall(CallInFlight):
             client_url=self.client_url,
         )
 
-    async def refuse(self, answer: ErrorAnswer) -> None:
+    async def _refuse(self, answer: ErrorAnswer) -> None:
         """Answers instead of the provider, which never hears of the call."""
         self._answered = True
+        state: AnswerState = "interrupted" if answer is STOPPED else "failed"
         answer = self._without_secrets(answer)
         messages.answer_with_error(self.flow, answer, self.request_id)
         if self._tracker is None:
             await self._log_request(
                 url=self._target.base_url, provider_request=None, secrets=self._secrets
             )
-        self._log_failure(answer.message, status=answer.status, openai_response=answer.body())
+        self._log_error(answer, state=state)
 
     def headers(self) -> None:
         """Streams are translated as they arrive; the rest is taken whole."""
@@ -192,7 +180,7 @@ class RoutedCall(CallInFlight):
         content_type = response.headers.get("content-type", "").lower()
         if content_type.startswith(("application/json", "text/html")):
             return
-        encoding = response.headers.get("content-encoding", "")
+        encoding = messages.content_encoding(response)
         try:
             translator = Translator(
                 self._target.provider, self._call, encoding, self._on_piece, self._without_secrets
@@ -209,21 +197,28 @@ class RoutedCall(CallInFlight):
         self._silence.touch()
         super()._on_piece(piece)
 
+    def turn_away(self) -> None:
+        """Answers in place of the provider, to which a proxy that ends sends nothing."""
+        self._silence.stop()
+        super().turn_away()
+
+    async def leave(self) -> None:
+        """Keeps what there is of a call that nobody can wait for any longer."""
+        await super().leave()
+        if self._tracker is None:
+            await self._refuse(STOPPED)
+
     async def abandon(self) -> None:
         """Our own failure, before the provider heard of the call."""
         self._silence.stop()
-        await self.refuse(INTERNAL_ERROR)
+        await self._refuse(INTERNAL_ERROR)
 
     def collapse(self) -> None:
         """Our own failure: the client gets an error, whatever the provider says."""
         self._failure = INTERNAL_ERROR
         if self._stream is None:
             messages.answer_with_error(self.flow, INTERNAL_ERROR, self.request_id)
-        self._log_failure(
-            INTERNAL_ERROR.message,
-            status=INTERNAL_ERROR.status,
-            openai_response=INTERNAL_ERROR.body(),
-        )
+        self._log_error(INTERNAL_ERROR)
 
     async def finish(self) -> None:
         """Translates a plain answer; a streamed one has been translated already."""
@@ -232,50 +227,44 @@ class RoutedCall(CallInFlight):
             return
         response = self.flow.response
         assert response is not None
-        if isinstance(self._stream, Translator) and response.raw_content is None:
+        if isinstance(self._stream, Translator) and self._is_streamed:
             self._finish_stream(self._stream)
             return
         self._stream = None
-        await self._settle(response.status_code, messages.decoded_body(response))
+        try:
+            body = messages.decoded_body(response)
+        except TooLarge as exc:
+            message = f"The answer of `{self.provider_name}` is too large: {exc}."
+            self._failure, body = ErrorAnswer(502, message, "upstream_error"), b""
+        await self._settle(response.status_code, body)
 
     async def _settle(self, status: int, body: bytes) -> None:
         try:
             completion, provider_answer = self._translated(status, body)
         except TransformError as exc:
             answer = exc.answer()
-            if self._lost_its_chat(answer):
+            assert self._call is not None
+            if chats.is_lost(self._target.provider, self._call, answer):
                 await self._begin_again(answer, body)
             else:
                 self._answer_error(answer, body)
         else:
             self._answer(completion, provider_answer)
 
-    def _lost_its_chat(self, answer: ErrorAnswer) -> bool:
-        """Whether the provider lost the conversation in which the call was to go on; none is begun
-        a second time."""
-        assert self._call is not None
-        chats = self._target.provider.chats
-        return chats is not None and chats.is_lost(answer) and chats.goes_on(self._call)
-
     async def _begin_again(self, lost: ErrorAnswer, body: bytes) -> None:
-        """Tells the whole conversation anew: an exchange of its own in the record, since
-        what is sent and what is answered are others.
+        """Tells the whole conversation anew, as an exchange of its own in the record.
 
-        The client waits with its request unanswered, so the answer is taken whole.
+        mitmproxy has the provider's answer to the first request by now, so the second one is sent
+        beside it, and its answer taken whole.
         """
         assert self._call is not None
-        self._log_failure(
-            lost.message,
-            status=lost.status,
-            openai_response=lost.body(),
-            provider_response=body,
-        )
+        self._log_error(lost, provider_response=body)
         self.request_id, self._tracker = str(uuid.uuid4()), None
         try:
-            self._call = await self._begun(self._call)
+            self._call = await chats.begun(self._target.provider, self._call, self._ask)
             ready = await self._built(self._call)
         except TransformError as exc:
-            await self.refuse(exc.answer())
+            await self._refuse(exc.answer())
             return
         await self._log_request(
             url=ready.url,
@@ -284,11 +273,11 @@ class RoutedCall(CallInFlight):
             secrets=self._secrets,
         )
         try:
-            status, told = await self._asked(ready)
+            status, body = await self._sent(ready)
         except TransformError as exc:
             self._answer_error(exc.answer(), b"")
         else:
-            await self._settle(status, told)
+            await self._settle(status, body)
 
     def _translated(self, status: int, body: bytes) -> tuple[JSON, JSON]:
         assert self._call is not None
@@ -302,7 +291,7 @@ class RoutedCall(CallInFlight):
         if status < 400:
             message = f"The provider answered HTTP {status}, which is no answer to a call."
             return ErrorAnswer(502, message, "upstream_error")
-        return self._target.provider.parse_error(status, self._named(readable(body)))
+        return self._target.provider.parse_error(status, self._named(messages.json_or_text(body)))
 
     def _named(self, error: object) -> object:
         """The provider's error with its name, which may stand in a header."""
@@ -325,9 +314,11 @@ class RoutedCall(CallInFlight):
             body = dumps(completion)
             headers["content-type"] = "application/json"
         messages.replace_answer(response, body, headers)
-        told = dumps(provider_answer)
-        self._log_answer(completion, told)
-        self._show(completion=completion, error=None, state="complete", provider_response=told)
+        provider_response = dumps(provider_answer)
+        self._log_answer(completion, provider_response)
+        self._show(
+            completion=completion, error=None, state="complete", provider_response=provider_response
+        )
 
     def _without_secrets(self, answer: ErrorAnswer) -> ErrorAnswer:
         """The error without keys and cookies of ours, which a provider may repeat."""
@@ -339,12 +330,7 @@ class RoutedCall(CallInFlight):
     def _answer_error(self, answer: ErrorAnswer, body: bytes) -> None:
         answer = self._without_secrets(answer)
         messages.answer_with_error(self.flow, answer, self.request_id)
-        self._log_failure(
-            answer.message,
-            status=answer.status,
-            openai_response=answer.body(),
-            provider_response=body,
-        )
+        self._log_error(answer, provider_response=body)
 
     def _finish_stream(self, stream: Translator) -> None:
         if stream.error is None:
@@ -363,18 +349,21 @@ class RoutedCall(CallInFlight):
         elif isinstance(self._stream, Translator):
             self._break_off(self._stream)
         else:
-            answer = self._unreachable()
-            failures.end(self.flow, messages.error_response(answer, self.request_id))
-            self._log_failure(answer.message, status=answer.status, openai_response=answer.body())
+            self._end_unanswered(self._unreachable())
 
     def _break_off(self, stream: Translator) -> None:
-        if stream.complete:
+        if stream.complete or stream.error is not None:
+            # The client has heard all that it will.
             failures.end_stream(self.flow, b"")
-        elif stream.error is None:
-            failures.end_stream(self.flow, stream.fail(self._unreachable()))
-        self.end_early("the provider broke off")
+            self._finish_stream(stream)
+        else:
+            answer = self._without_secrets(self._unreachable())
+            failures.end_stream(self.flow, stream.fail(answer))
+            self._end_stream("interrupted", answer.message)
 
     def _unreachable(self) -> ErrorAnswer:
+        if self._is_stopped:
+            return STOPPED
         if self._too_much:
             message = f"`{self.provider_name}` sent {self._too_much}."
             return ErrorAnswer(502, message, "upstream_error")
@@ -396,6 +385,6 @@ class RoutedCall(CallInFlight):
 
     def _answer_headers(self) -> dict[str, str]:
         headers = {messages.REQUEST_ID_HEADER: self.request_id}
-        if self._dropped:
-            headers[messages.DROPPED_HEADER] = ", ".join(self._dropped)
+        if self._dropped_header:
+            headers[messages.DROPPED_HEADER] = self._dropped_header
         return headers

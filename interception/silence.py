@@ -38,9 +38,9 @@ class SilenceWatch:
             self._timer = None
 
     def _arm(self, seconds: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         left = self._heard + self._seconds - time.monotonic()
         if left > 0:
             self._arm(left)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import time
+from codecs import BOM_UTF8
 from collections.abc import Callable
 
 from interception.decoding import ContentDecoder, UnreadableEncoding
 from recording.faults import log_fault
-from transforms.assembly import Assembler, split_completion
+from transforms.assembly import Assembler, one_call_each, split_completion
 from transforms.contract import JSON, Call, ErrorAnswer, Event, Provider
 from transforms.errors import ResponseError, TransformError
 from transforms.framing import DONE, SSEDecoder, encode_event, parse_event
@@ -52,20 +53,20 @@ class Translator:
         call: Call,
         encoding: str,
         on_piece: Callable[[bytes], None],
-        told_to_client: Callable[[ErrorAnswer], ErrorAnswer],
+        for_client: Callable[[ErrorAnswer], ErrorAnswer],
     ) -> None:
-        """`told_to_client` gives an error as the client may hear it: a provider may repeat keys."""
+        """`for_client` gives an error as the client may hear it: a provider may repeat keys."""
         self.error: ErrorAnswer | None = None
-        self._told_to_client = told_to_client
+        self._for_client = for_client
         self._on_piece = on_piece
         self._content = ContentDecoder(encoding)
         self._frames = provider.decoder()
         self._stream = provider.open_stream(call)
         self._held = 0
-        self._told = Assembler(self._stream.room)
+        self._assembler = Assembler(self._stream.room)
         self._with_usage = wants_usage(call.request)
         self._done = False
-        self._told_at = time.monotonic()
+        self._last_word_at = time.monotonic()
 
     @property
     def is_cut(self) -> bool:
@@ -79,7 +80,7 @@ class Translator:
 
     @property
     def ended(self) -> bool:
-        """The client waits for nothing more."""
+        """The client has `[DONE]`, and waits for nothing more."""
         return self.complete
 
     @property
@@ -89,67 +90,79 @@ class Translator:
 
     def completion(self) -> JSON:
         """The `chat.completion` that the chunks so far amount to, usage included."""
-        return self._told.completion()
+        completion = self._assembler.completion()
+        counted = self._stream.usage
+        # What broke off never came to the chunk with the usage.
+        return completion if counted is None else {**completion, "usage": counted}
 
     def __call__(self, piece: bytes) -> bytes | list[bytes]:
         """OpenAI's events for this piece; `b""` is the end of the body."""
         if self._done or self.error:
             return []
+        pieces: list[bytes] = []
         try:
-            translated = self._translate(piece)
+            self._translate(piece, pieces)
         except TransformError as exc:
-            translated = self.fail(exc.answer())
+            # What was translated before the error in the same piece still counts.
+            pieces.append(self.fail(exc.answer()))
         except Exception:
             log_fault(logger, "The stream of a call could not be translated.")
-            translated = self.fail(INTERNAL_ERROR)
-        if translated:
-            self._told_at = time.monotonic()
-            return translated
+            pieces.append(self.fail(INTERNAL_ERROR))
+        if pieces:
+            self._last_word_at = time.monotonic()
+            return b"".join(pieces)
         return self._sign_of_life() if piece else []
 
     def _sign_of_life(self) -> bytes | list[bytes]:
         now = time.monotonic()
-        if now - self._told_at < KEEP_ALIVE_S:
+        if now - self._last_word_at < KEEP_ALIVE_S:
             return []
-        self._told_at = now
+        self._last_word_at = now
         return KEEP_ALIVE
 
     def fail(self, answer: ErrorAnswer) -> bytes:
         """The error event that ends the client's stream."""
-        self.error = self._told_to_client(answer)
+        self.error = self._for_client(answer)
         return encode_event(self.error.body())
 
-    def _translate(self, piece: bytes) -> bytes:
+    def _translate(self, piece: bytes, pieces: list[bytes]) -> None:
         if not piece:
-            return self._events(self._frames.close(), at_end=True)
+            self._end(pieces)
+            return
         self._on_piece(piece)
-        told = self._content.decode(piece)
-        events = self._frames.feed(told)
-        self._held = _held(events, self._held, told)
-        return self._events(events)
-
-    def _events(self, events: list[Event], *, at_end: bool = False) -> bytes:
-        told: list[bytes] = []
         try:
-            for event in events:
-                self._stream.room.take(len(event.data))
-                self._tell(self._stream.feed(event), told)
-            if at_end and not self._stream.finished:
-                self._tell(self._stream.close(), told)
-        except TransformError as exc:
-            # What was translated before the error in the same piece still counts.
-            told.append(self.fail(exc.answer()))
-        else:
-            if self._stream.finished or at_end:
-                self._done = True
-                told.append(DONE)
-        return b"".join(told)
+            for decoded in self._content.decode(piece):
+                events = self._frames.feed(decoded)
+                self._held = _held(events, self._held, decoded)
+                self._add(events, pieces)
+                if self._done:
+                    return
+        except UnreadableEncoding as exc:
+            raise ResponseError(f"The provider's stream cannot be read: {exc}.") from exc
 
-    def _tell(self, chunks: list[JSON], told: list[bytes]) -> None:
+    def _end(self, pieces: list[bytes]) -> None:
+        self._add(self._frames.close(), pieces)
+        if self._done:
+            return
+        self._send(self._stream.close(), pieces)
+        self._finish(pieces)
+
+    def _add(self, events: list[Event], pieces: list[bytes]) -> None:
+        for event in events:
+            self._stream.room.take(len(event.data))
+            self._send(self._stream.feed(event), pieces)
+        if self._stream.finished:
+            self._finish(pieces)
+
+    def _finish(self, pieces: list[bytes]) -> None:
+        self._done = True
+        pieces.append(DONE)
+
+    def _send(self, chunks: list[JSON], pieces: list[bytes]) -> None:
         for chunk in chunks:
-            self._told.add(chunk)
+            self._assembler.add(chunk)
             if self._with_usage or "usage" not in chunk:
-                told.append(encode_event(chunk))
+                pieces.extend(map(encode_event, one_call_each(chunk)))
 
 
 class Watcher:
@@ -169,7 +182,7 @@ class Watcher:
         self._frames = SSEDecoder()
         self._held = 0
         self._room = Room()
-        self._told = Assembler(self._room)
+        self._assembler = Assembler(self._room)
 
     @property
     def is_cut(self) -> bool:
@@ -178,7 +191,7 @@ class Watcher:
 
     def completion(self) -> JSON:
         """The `chat.completion` that the chunks so far amount to."""
-        return self._told.completion()
+        return self._assembler.completion()
 
     @property
     def provider_answer(self) -> JSON:
@@ -201,10 +214,16 @@ class Watcher:
             self._on_piece(piece)
         if self.unreadable:
             return
-        told = self._content.decode(piece) if piece else b""
-        frames = self._frames.feed(told) if piece else self._frames.close()
-        self._held = _held(frames, self._held, told)
-        for event in frames:
+        if not piece:
+            self._read(self._frames.close())
+            return
+        for decoded in self._content.decode(piece):
+            events = self._frames.feed(decoded)
+            self._held = _held(events, self._held, decoded)
+            self._read(events)
+
+    def _read(self, events: list[Event]) -> None:
+        for event in events:
             self._room.take(len(event.data))
             data = event.data.strip()
             if data == b"[DONE]":
@@ -214,7 +233,7 @@ class Watcher:
                 self._add(parse_event(event))
 
     def _add(self, chunk: JSON) -> None:
-        self._told.add(chunk)
+        self._assembler.add(chunk)
         choices = chunk.get("choices")
         if isinstance(choices, list) and any(choice.get("finish_reason") for choice in choices):
             self.complete = True
@@ -256,21 +275,24 @@ def assemble(provider: Provider, call: Call, body: bytes) -> tuple[JSON, JSON]:
         return provider.parse_response(call, plain), plain
     stream = provider.open_stream(call)
     decoder = provider.decoder()
-    told = Assembler(stream.room)
-    for event in decoder.feed(body) + decoder.close():
+    assembler = Assembler(stream.room)
+    received = decoder.feed(body) + decoder.close()
+    if not received:
+        raise ResponseError("The provider's answer is neither JSON nor a stream of events.")
+    for event in received:
         for chunk in stream.feed(event):
-            told.add(chunk)
+            assembler.add(chunk)
     if not stream.finished:
         for chunk in stream.close():
-            told.add(chunk)
+            assembler.add(chunk)
     if stream.room.is_full:
         raise ResponseError("The provider's answer has too many parts.")
-    return told.completion(), stream.answer
+    return assembler.completion(), stream.answer
 
 
 def _plain_body(body: bytes) -> JSON | None:
     try:
-        plain = loads(body.strip())
+        plain = loads(body.removeprefix(BOM_UTF8).strip())
     except ValueError:
         return None
     if isinstance(plain, list):

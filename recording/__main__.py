@@ -10,35 +10,34 @@ from pathlib import Path
 from peewee import DatabaseError, InterfaceError
 
 from recording import commands
-
-DEFAULT_DB = "sqlite:///chats.db"
+from recording.database import DEFAULT_URL
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit status."""
-    told = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        return _run(told)
+        return _run(options)
     except (ValueError, OSError, DatabaseError, InterfaceError) as exc:
-        print(f"{told.command}: {exc}", file=sys.stderr)
+        print(f"{options.command}: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstopped; what is done stays done", file=sys.stderr)
         return 130
 
 
-def _run(told: argparse.Namespace) -> int:
-    match told.command:
+def _run(options: argparse.Namespace) -> int:
+    match options.command:
         case "prune":
-            return commands.prune(told.db, days=told.days, megabytes=told.mb)
+            return commands.prune(options.db, days=options.days, megabytes=options.mb)
         case "vacuum":
-            return commands.vacuum(told.db, full=told.full)
+            return commands.vacuum(options.db, full=options.full)
         case "check":
-            return commands.check(told.db)
+            return commands.check(options.db)
         case "backup":
-            return commands.backup(told.db, told.file)
+            return commands.backup(options.db, options.file)
         case _:
-            return commands.copy(told.source, told.target)
+            return commands.copy(options.source, options.target)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     named = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     on_one = argparse.ArgumentParser(add_help=False)
-    on_one.add_argument("--db", default=DEFAULT_DB, metavar="URL", help=f"default: {DEFAULT_DB}")
+    on_one.add_argument("--db", default=DEFAULT_URL, metavar="URL", help=f"default: {DEFAULT_URL}")
     prune = named.add_parser("prune", parents=[on_one], help="remove the oldest sessions")
     prune.add_argument("--days", type=_count, default=0, help="those not used for so many days")
     prune.add_argument(

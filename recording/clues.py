@@ -9,27 +9,26 @@ nobody's calls get mixed up with another's who happened to say the same.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
-from itertools import pairwise
-from typing import Any
+from itertools import islice, pairwise
 
 import msgspec
 
-from recording.sessions import content_text, conversation_of, message_digest
+from recording.bodies import answer_messages, digest_of
+from recording.sessions import abridged, content_text, last_answer, message_digest
 from recording.states import is_counted_id
 from transforms.contract import JSON
 
 TELLING = 200
-"""Characters of an answer from which on nobody else has said the same by chance."""
+"""Characters of an answer. Shorter ones may be given to others too, by chance."""
 
 _KEY_HEADERS = ("authorization", "x-api-key", "api-key")
 _WHO = 8
 """Hex digits: enough to tell clients apart, too few to try out keys on."""
 
-_ENDS = 256
-"""Characters looked at from either end of what an answer follows: results of tools are large."""
+_INVENTED = 8
+"""Messages at most of an assistant that nobody heard say them: aider ends a history in a few."""
 
 _FIRST = 4
 """Where the summary of a history that was left out stands: among the first messages."""
@@ -45,7 +44,7 @@ class RequestClues(msgspec.Struct):
     """The last question before the first answer; None once there is one."""
     offers_tools: bool = False
     exchange: str | None = None
-    """Its last answer, with what that followed."""
+    """Its last answer that is unlike others', with what that followed."""
     summaries: list[str] = []
     """Long texts at its beginning, any of which may stand for a history that was left out."""
     quoted: str | None = None
@@ -54,20 +53,16 @@ class RequestClues(msgspec.Struct):
 
 def who(headers: Mapping[str, str]) -> str:
     """The client, by its name and its key."""
-    told = [headers.get(name, "") for name in ("user-agent", *_KEY_HEADERS)]
-    return _digest(*told)[:_WHO]
+    values = [headers.get(name, "") for name in ("user-agent", *_KEY_HEADERS)]
+    return _digest(*values)[:_WHO]
 
 
-def request_clues(client: str, body: JSON) -> RequestClues:
-    """The clues of a request body."""
-    said = conversation_of(body)
-    answers = [place for place, each in enumerate(said) if each.get("role") == "assistant"]
-    offers_tools = bool(body.get("tools"))
-    if answers:
-        last = answers[-1]
+def request_clues(client: str, said: list[JSON], *, offers_tools: bool) -> RequestClues:
+    """The clues of a request in which this is said."""
+    if last_answer(said) is not None:
         return RequestClues(
             offers_tools=offers_tools,
-            exchange=exchange(client, brief(said[:last]), said[last]),
+            exchange=_last_exchange(client, said),
             summaries=_summaries(client, said),
         )
     asked = content_text(said[-1].get("content")).strip() if said else ""
@@ -82,19 +77,21 @@ def request_clues(client: str, body: JSON) -> RequestClues:
 def answer_clues(client: str, before: str, answer: JSON) -> list[str]:
     """The clues of an answer, by which a later request may tell that it follows."""
     found: list[str] = []
-    for message in _answered(answer):
+    for _, message in answer_messages(answer):
         text = content_text(message.get("content")).strip()
-        told = exchange(client, before, message)
-        if told:
-            found.append(told)
-        if text and not _first_call_id(message):
+        told = [message]
+        if text and _first_call_id(message):
+            # Some clients send calls back without what was said before them.
+            told.append({**message, "content": None})
+        elif text:
             found.append(_quotation(client, before, text))
+        found += filter(None, (exchange(client, before, each) for each in told))
     return found
 
 
 def answer_summaries(client: str, answer: JSON) -> list[str]:
     """What an answer would be found by if it were the summary of a conversation."""
-    texts = [content_text(message.get("content")) for message in _answered(answer)]
+    texts = [content_text(message.get("content")) for _, message in answer_messages(answer)]
     return [summary for text in texts if (summary := _summary(client, text))]
 
 
@@ -102,7 +99,7 @@ def brief(said: list[JSON]) -> str:
     """What an answer follows: the last of the messages, by its role, its length and its ends."""
     if not said:
         return ""
-    return _brief(str(said[-1].get("role")), content_text(said[-1].get("content")))
+    return _brief(said[-1].get("role"), content_text(said[-1].get("content")))
 
 
 def exchange(client: str, before: str, answer: JSON) -> str | None:
@@ -116,6 +113,15 @@ def exchange(client: str, before: str, answer: JSON) -> str | None:
     return _digest("exchange", client, before, digest, call_id or "")
 
 
+def _last_exchange(client: str, said: list[JSON]) -> str | None:
+    places = (at for at in reversed(range(len(said))) if said[at].get("role") == "assistant")
+    found = (
+        exchange(client, brief(said[max(at - 1, 0) : at]), said[at])
+        for at in islice(places, _INVENTED)
+    )
+    return next(filter(None, found), None)
+
+
 def retry(client: str, digest: str) -> str:
     """The clue of a request that got no whole answer, by the digest of its conversation."""
     return _digest("retry", client, digest)
@@ -126,14 +132,13 @@ def opening(clues: RequestClues, *, aside: bool) -> str | None:
     return clues.opening and _digest("aside" if aside else "main", clues.opening)
 
 
-def _brief(role: str, text: str) -> str:
-    text = text.strip()
-    return f"{role} {len(text)} {text[:_ENDS]} {text[-_ENDS:]}"
+def _brief(role: object, text: str) -> str:
+    return abridged(role, text.strip())
 
 
 def _summaries(client: str, said: list[JSON]) -> list[str]:
     """The last message is what is asked now, and stands for nothing."""
-    texts = [content_text(message.get("content")) for message in said[:-1][:_FIRST]]
+    texts = [content_text(message.get("content")) for message in said[: min(_FIRST, len(said) - 1)]]
     return [summary for text in texts if (summary := _summary(client, text))]
 
 
@@ -159,16 +164,6 @@ def _quotation(client: str, before: str, answer: str) -> str:
     return _digest("quotation", client, before, answer.partition("\n")[0].strip())
 
 
-def _answered(answer: JSON) -> list[JSON]:
-    choices = answer.get("choices")
-    found: list[Any] = [
-        choice.get("message")
-        for choice in (choices if isinstance(choices, list) else ())
-        if isinstance(choice, dict)
-    ]
-    return [message for message in found if isinstance(message, dict)]
-
-
 def _first_call_id(message: JSON) -> str | None:
     calls = message.get("tool_calls")
     first = calls[0] if isinstance(calls, list) and calls else None
@@ -176,6 +171,6 @@ def _first_call_id(message: JSON) -> str | None:
     return call_id if isinstance(call_id, str) else None
 
 
-def _digest(*told: str) -> str:
-    joined = "\0".join(told).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(joined).hexdigest()[:32]
+def _digest(*texts: str) -> str:
+    joined = "\0".join(texts).encode("utf-8", "surrogatepass")
+    return digest_of(joined).hex()

@@ -13,20 +13,16 @@ from typing import cast
 
 from peewee import Database
 
-from models import execute
+from models import execute, read_number
 from recording import refusals
 from recording.copying import copy_record
 from recording.database import FILE_MODE, RecordDatabase, give_back
-from recording.retention import Retention
+from recording.retention import BY_HAND_PAUSE_S, BY_HAND_STEP_MS, Retention
 from recording.weighing import measured_bytes
 
 _PATIENCE_MS = 10_000
 """For a lock of the proxy's, which never keeps it for long."""
 
-_STEP_MS = 5
-"""A step of ours; the proxy's writer waits 10 ms for a lock before it resorts to its file."""
-
-_PAUSE_S = 0.01
 _PIECE = 1 << 20
 _BACKUP_PAGES = 1000
 _VACUUM_PAGES = 128
@@ -80,17 +76,17 @@ def prune(url: str, *, days: int, megabytes: int) -> int:
     store = open_existing(url)
     database = store.database
     before = _counts(database)
-    kept = Retention(keep_days=days, keep_mb=megabytes, step_ms=_STEP_MS)
+    kept = Retention(keep_days=days, keep_mb=megabytes, step_ms=BY_HAND_STEP_MS)
     progress = Progress()
     while True:
         started = time.monotonic()
         more = kept.step(database, idle=True)
         if not more and not kept.waits:
             break
-        left = f"{_number(database, 'SELECT COUNT(*) FROM requests')} requests left"
+        left = f"{read_number(database, 'SELECT COUNT(*) FROM requests')} requests left"
         progress.tell(f"{left}; a proxy is removing some, too" if kept.waits else left)
         # The proxy's writer gets at least as much time.
-        time.sleep(max(time.monotonic() - started, _PAUSE_S))
+        time.sleep(max(time.monotonic() - started, BY_HAND_PAUSE_S))
     progress.done()
     after = _counts(database)
     print(
@@ -128,7 +124,7 @@ def check(url: str) -> int:
     if refused:
         print(f"{refused} records were refused; remove {store.refused_path} once you know why")
     sessions, requests = _counts(store.database)
-    unanswered = _number(
+    unanswered = read_number(
         store.database,
         "SELECT COUNT(*) FROM requests q LEFT JOIN responses a ON a.request_id = q.id "
         "WHERE a.id IS NULL OR a.state = 'streaming'",
@@ -215,22 +211,22 @@ def _vacuum_sqlite(store: RecordDatabase, *, full: bool) -> None:
     before = path.stat().st_size
     if full:
         execute(database, "VACUUM")
-    elif _number(database, "PRAGMA auto_vacuum") != 2:
+    elif read_number(database, "PRAGMA auto_vacuum") != 2:
         raise ValueError("This file was made without incremental vacuum; use `vacuum --full`.")
     else:
         progress = Progress()
-        while free := _number(database, "PRAGMA freelist_count"):
+        while free := read_number(database, "PRAGMA freelist_count"):
             progress.tell(f"{free} pages left")
             give_back(database, _VACUUM_PAGES)
-            time.sleep(_PAUSE_S)
+            time.sleep(BY_HAND_PAUSE_S)
         progress.done()
     execute(database, "PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     print(f"{path.name}: {before / 1e6:.1f} MB before, {path.stat().st_size / 1e6:.1f} MB now")
 
 
 def _sqlite_faults(database: Database) -> list[str]:
-    told = execute(database, "PRAGMA integrity_check").fetchall()
-    faults = [text for (text,) in told if text != "ok"]
+    found = execute(database, "PRAGMA integrity_check").fetchall()
+    faults = [text for (text,) in found if text != "ok"]
     for table, number, parent, _ in execute(database, "PRAGMA foreign_key_check").fetchall():
         faults.append(f"row {number} of {table} hangs on a row of {parent} that is not there")
     return faults
@@ -257,10 +253,5 @@ def _back_up(store: RecordDatabase, file: Path) -> None:
 
 
 def _counts(database: Database) -> tuple[int, int]:
-    sessions = _number(database, "SELECT COUNT(*) FROM sessions")
-    return sessions, _number(database, "SELECT COUNT(*) FROM requests")
-
-
-def _number(database: Database, sql: str) -> int:
-    row = execute(database, sql).fetchone()
-    return int(row[0]) if row else 0
+    sessions = read_number(database, "SELECT COUNT(*) FROM sessions")
+    return sessions, read_number(database, "SELECT COUNT(*) FROM requests")

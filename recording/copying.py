@@ -21,7 +21,7 @@ from peewee import (
     PostgresqlDatabase,
 )
 
-from models import TABLES, Request, Response, execute
+from models import TABLES, Request, Response, execute, read_number
 from recording.database import writing
 
 Row = tuple[Any, ...]
@@ -108,7 +108,7 @@ class _Table:
     def counts(self) -> tuple[int, int]:
         """Rows in the source and in the target."""
         sql = f"SELECT COUNT(*) FROM {self.name}"
-        return _number(self._source, sql), _number(self._target, sql)
+        return read_number(self._source, sql), read_number(self._target, sql)
 
     def remove_forgotten(self) -> None:
         """Removes rows of the target that the source does not have any more."""
@@ -131,12 +131,12 @@ class _Table:
 
     def copy(self, tell: Tell) -> None:
         """Copies the rows from where a former copy may have stopped."""
-        total = _number(self._source, f"SELECT COUNT(*) FROM {self.name}")
+        total = read_number(self._source, f"SELECT COUNT(*) FROM {self.name}")
         start = self._resume_after() if self._is_numbered else None
         done = 0
         if start is not None:
             sql = f"SELECT COUNT(*) FROM {self.name} WHERE {self._key[0]} <= ?"
-            done = _number(self._source, sql, start)
+            done = read_number(self._source, sql, start)
         limit = max(_MOST_VALUES // len(self._columns), 1)
         tell(self.name, done, total)
         for rows in self._chunks(self._source, self._columns, limit, start):
@@ -158,11 +158,11 @@ class _Table:
 
     def _resume_after(self) -> Row:
         key = self._key[0]
-        last = _number(self._target, f"SELECT COALESCE(MAX({key}), 0) FROM {self.name}")
+        last = read_number(self._target, f"SELECT COALESCE(MAX({key}), 0) FROM {self.name}")
         start = last - _LOOKED_AT_AGAIN
         if self._model is Response:
             unfinished = f"SELECT COALESCE(MIN(id), ?) - 1 FROM {self.name} WHERE state = ?"
-            start = min(start, _number(self._target, unfinished, (last + 1, "streaming")))
+            start = min(start, read_number(self._target, unfinished, (last + 1, "streaming")))
         # Nothing has a number below 0.
         return (max(start, -1),)
 
@@ -208,8 +208,3 @@ class _Table:
             for row in rows
             for place, value in enumerate(row)
         ]
-
-
-def _number(database: Database, sql: str, parameters: Sequence[object] = ()) -> int:
-    row = execute(database, sql, parameters).fetchone()
-    return int(row[0]) if row else 0

@@ -13,8 +13,14 @@ What is cut, joined, is always what it was; what cannot be read as JSON is one e
 from __future__ import annotations
 
 import re
+from functools import cached_property
+from itertools import pairwise
 
 import msgspec
+
+from recording.bodies import digest_of
+from transforms.chat_request import INSTRUCTIONS
+from transforms.json_text import ends_of_elements
 
 LONG = 1024
 """Bytes of a value that is a segment of its own."""
@@ -46,15 +52,25 @@ _spoken = msgspec.json.Decoder(_Spoken).decode
 
 _UNREADABLE = (msgspec.DecodeError, RecursionError)
 
-_UNSAID = frozenset({"tools", "functions", "tool_config", "toolConfig"})
+_NOT_SEARCHED = frozenset({"tools", "functions", "tool_config", "toolConfig"})
 """Members that hold what may be called, and nothing that anybody says."""
 
 
 class Segment(list[bytes]):
     """The elements of a stretch of a body."""
 
-    said = True
-    """Whether they are worth being searched."""
+    is_searched = True
+    """Whether what it says is put into the index for full-text search."""
+
+    @cached_property
+    def text(self) -> bytes:
+        """The stretch itself, once it is whole."""
+        return b"".join(self)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Its digest, once it is whole."""
+        return digest_of(self.text)
 
 
 def cut(body: bytes) -> list[Segment]:
@@ -85,6 +101,19 @@ def cut_rest(head: bytes, position: int, rest: bytes) -> list[Segment] | None:
         return None
     before = sum(len(element) for segment in segments[:position] for element in segment)
     return segments if before == len(head) and position < len(segments) else None
+
+
+def cut_elements(text: bytes) -> Segment | None:
+    """The elements of a list that go on from others, each with the comma before it; None where the
+    text is none of that."""
+    try:
+        ends = ends_of_elements(b"[" + text[1:] + b"]") if text.startswith(b",") else []
+    except ValueError:
+        return None
+    if not ends or ends[-1] < len(text):
+        # White space behind the last one belongs to none.
+        return None
+    return Segment(text[start:end] for start, end in pairwise([0, *ends]))
 
 
 def cut_strings(element: bytes) -> list[bytes]:
@@ -165,8 +194,8 @@ class _Cutter:
             if len(member) >= LONG or position <= self._resumed < position + len(member):
                 first = len(self._segments) + 1
                 self._value(position, member, depth + 1)
-                for segment in self._segments[first:] if key in _UNSAID else ():
-                    segment.said = False
+                for segment in self._segments[first:] if key in _NOT_SEARCHED else ():
+                    segment.is_searched = False
             position += len(member)
 
     def _array(self, start: int, value: memoryview) -> None:
@@ -185,4 +214,4 @@ class _Cutter:
 
 
 def _is_system(element: memoryview) -> bool:
-    return role_of(element) in ("system", "developer")
+    return role_of(element) in INSTRUCTIONS

@@ -6,11 +6,12 @@ import errno
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from peewee import (
     Database,
@@ -22,12 +23,15 @@ from peewee import (
 )
 from playhouse import db_url  # type: ignore[import-untyped]  # peewee ships stubs for itself alone
 
-from models import NewerDatabaseError, execute, migrate
+from migrations import NewerDatabaseError, migrate
+from models import WRITING_LOCK, execute
 from transforms.contract import JSON
 
 # peewee logs each statement with its values, and mitmproxy listens from DEBUG on: what is recorded
 # would pass through the log, at ten times the cost of writing it.
 logging.getLogger("peewee").setLevel(logging.INFO)
+
+Item = TypeVar("Item")
 
 FILE_MODE = 0o600
 BUSY_MS = 10
@@ -37,11 +41,11 @@ LOCK_MS = 1000
 """How long a statement waits for a lock of PostgreSQL's. A writer that gets none puts its rows into
 the spill file; nobody's call waits for it."""
 
-_WRITING = 7146204
-"""The number of the lock that writers of one PostgreSQL database pass to each other."""
-
 _NETWORK: JSON = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
 """Seconds and milliseconds until a server that has gone is given up."""
+
+DEFAULT_URL = "sqlite:///chats.db"
+"""Beside whoever starts a proxy, or looks at its record."""
 
 SCHEMES = ("sqlite", "postgresql", "postgres")
 
@@ -66,7 +70,8 @@ class RecordDatabase:
     def __init__(self, url: str, *, lock_ms: int | None = None) -> None:
         """`lock_ms` is for those who wait longer for a lock than a call may.
 
-        Raises ValueError when the URL cannot be used.
+        Raises:
+            ValueError: the URL cannot be used.
         """
         self.database, self.path = _parse(url, lock_ms or BUSY_MS)
         self._lock_ms = lock_ms
@@ -162,7 +167,8 @@ def _create(path: Path) -> None:
     One that is there is not opened: closing it again would give up the locks of all connections
     that this process has to it, and whoever came and went then would remove their -wal file.
 
-    Raises OSError when it cannot be created, or not be written.
+    Raises:
+        OSError: it cannot be created, or cannot be written.
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE))
@@ -198,8 +204,15 @@ def writing(database: Database) -> Iterator[None]:
     """
     with database.atomic():
         if isinstance(database, PostgresqlDatabase):
-            execute(database, "SELECT pg_advisory_xact_lock(?)", (_WRITING,))
+            execute(database, "SELECT pg_advisory_xact_lock(?)", (WRITING_LOCK,))
         yield
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The items in lists of so many: databases limit the parameters of a statement."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 def give_back(database: Database, pages: int) -> None:
@@ -220,17 +233,17 @@ def _parse(url: str, busy_ms: int) -> tuple[Database, Path | None]:
     scheme = url.partition(":")[0].partition("+")[0]
     if scheme not in SCHEMES or "://" not in url:
         raise ValueError(
-            f"`{_shown(url)}` is not a database URL that can be used; "
+            f"`{shown_url(url)}` is not a database URL that can be used; "
             "`sqlite:///FILE` and `postgresql://USER@HOST/NAME` are."
         )
     try:
         options = db_url.parse(url)
     except ValueError as exc:
-        raise ValueError(f"`{_shown(url)}` cannot be read as a database URL: {exc}") from exc
+        raise ValueError(f"`{shown_url(url)}` cannot be read as a database URL: {exc}") from exc
     name = options.pop("database", None)
     if not name or (scheme == "sqlite" and options.pop("host", None)):
         raise ValueError(
-            f"`{_shown(url)}` names no database; a file takes three slashes: `sqlite:///chats.db`."
+            f"`{shown_url(url)}` names no database; a file takes three slashes: `{DEFAULT_URL}`."
         )
     if scheme == "sqlite":
         return _sqlite(url, str(name), options, busy_ms)
@@ -240,9 +253,9 @@ def _parse(url: str, busy_ms: int) -> tuple[Database, Path | None]:
 def _sqlite(url: str, name: str, options: JSON, busy_ms: int) -> tuple[Database, Path | None]:
     path = None if name == ":memory:" else Path(name).absolute()
     if path is not None and not path.parent.is_dir():
-        raise ValueError(f"`{_shown(url)}`: the folder `{path.parent}` does not exist.")
+        raise ValueError(f"`{shown_url(url)}`: the folder `{path.parent}` does not exist.")
     if path is not None and path.is_dir():
-        raise ValueError(f"`{_shown(url)}`: `{path}` is a folder, not a file.")
+        raise ValueError(f"`{shown_url(url)}`: `{path}` is a folder, not a file.")
     settings: JSON = {
         "pragmas": _PRAGMAS,
         "timeout": busy_ms / 1000,
@@ -262,7 +275,7 @@ def _postgresql(name: str, options: JSON) -> Database:
     return PostgresqlDatabase(name, **{**_NETWORK, **options, **settings})
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
     """The URL without its password."""
     head, at, tail = url.rpartition("@")
     if not at:

@@ -14,11 +14,11 @@ import traceback
 def log_fault(logger: logging.Logger, message: str) -> None:
     """Logs the exception that is being handled, with the places it passed through."""
     exc = sys.exception()
-    told = "".join(_told(exc)) if exc is not None else ""
-    logger.error("%s\n%s", message, told.rstrip())
+    lines = "".join(_lines(exc)) if exc is not None else ""
+    logger.error("%s\n%s", message, lines.rstrip())
 
 
-def _told(exc: BaseException) -> list[str]:
+def _lines(exc: BaseException) -> list[str]:
     cause = exc.__cause__ or exc.__context__
-    before = [*_told(cause), "which led to\n"] if cause is not None else []
+    before = [*_lines(cause), "which led to\n"] if cause is not None else []
     return [*before, *traceback.format_tb(exc.__traceback__), f"{type(exc).__qualname__}\n"]

@@ -11,38 +11,55 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from recording.bodies import common_start
+from recording.alike import common_start
 from recording.cutting import Segment
-from recording.lately import Lately
-
-SHORTEST = 64 << 10
-"""Characters of a body that is worth remembering."""
+from recording.lately import LONG, Lately
 
 _LONGEST = 2 << 20
 
 _ELEMENT_BYTES = 80
 """What the two numbers that are kept of an element take."""
 
+_COPIES = 3
+"""What stands around a conversation is kept cut, joined by segments, and as a whole."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class History:
     """A body as it was written."""
 
-    body: str
-    head: bytes
-    """All before the conversation."""
-    segment: int
-    """The position of the conversation among the segments."""
+    body: bytes
+    before: Sequence[Segment]
+    """What stands before the conversation."""
+    after: Sequence[Segment]
+    """What stands after it."""
     ends: Sequence[int]
-    """For each element of the conversation, the character after it."""
+    """For each element of the conversation, the byte after it."""
     nodes: Sequence[int]
     """For each element of the conversation, its node."""
 
     @property
+    def segment(self) -> int:
+        """The position of the conversation among the segments."""
+        return len(self.before)
+
+    @cached_property
+    def head(self) -> bytes:
+        """All before the conversation."""
+        return b"".join(segment.text for segment in self.before)
+
+    @cached_property
+    def tail(self) -> bytes:
+        """All after it."""
+        return b"".join(segment.text for segment in self.after)
+
+    @property
     def size(self) -> int:
         """The bytes it takes in memory, about."""
-        return sys.getsizeof(self.body) + len(self.head) + _ELEMENT_BYTES * len(self.ends)
+        around = _COPIES * (len(self.head) + len(self.tail))
+        return sys.getsizeof(self.body) + around + _ELEMENT_BYTES * len(self.ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +72,7 @@ class Known:
 
     @property
     def end(self) -> int:
-        """The character after them."""
+        """The byte after them."""
         return self.history.ends[self.elements - 1]
 
     @property
@@ -74,15 +91,15 @@ class Histories:
         """Forgets all of them."""
         self._histories.clear()
 
-    def find(self, panel: str, body: str) -> Known | None:
+    def find(self, panel: str, body: bytes) -> Known | None:
         """The history that shares most with a body, if one shares an element at all."""
         best: Known | None = None
-        if len(body) < SHORTEST:
+        if len(body) < LONG:
             return None
         for history in self._histories[panel]:
             elements = bisect_right(history.ends, common_start(body, history.body))
             # After the last element of a list there is no comma.
-            while elements and not body.startswith(",", history.ends[elements - 1]):
+            while elements and not body.startswith(b",", history.ends[elements - 1]):
                 elements -= 1
             if elements and (best is None or history.ends[elements - 1] > best.end):
                 best = Known(history, elements)
@@ -91,30 +108,36 @@ class Histories:
     def remember(
         self,
         panel: str,
-        body: str,
+        body: bytes,
         segments: Sequence[Segment],
-        nodes: Sequence[Sequence[int]],
+        conversation: int,
+        nodes: Sequence[int],
         known: Known | None,
     ) -> None:
         """Keeps a body, in place of the one it goes on from.
 
-        `nodes` are those of the segments' elements; both lack what is known.
+        `conversation` is the position of a segment, and `nodes` are those of its elements; both
+        lack what is known.
         """
-        if not SHORTEST <= len(body) <= _LONGEST:
+        if not LONG <= len(body) <= _LONGEST:
             return
+        ends: list[int] = []
+        numbers: list[int] = []
         if known is not None:
             history = known.history
             self._histories[panel].remove(history)
-            segment, head = history.segment, history.head
-            ends, before = [*history.ends[: known.elements]], history.nodes[: known.elements]
-        else:
-            sizes = [sum(map(len, each)) for each in segments]
-            segment = max(range(len(segments)), key=lambda each: (each > 0, sizes[each]))
-            head = b"".join(element for each in segments[:segment] for element in each)
-            ends, before = [], []
-        end = ends[-1] if ends else len(head.decode())
-        for element in segments[segment]:
-            end += len(element.decode())
+            ends, numbers = [*history.ends[: known.elements]], [*history.nodes[: known.elements]]
+        before, after = segments[:conversation], segments[conversation + 1 :]
+        end = ends[-1] if ends else sum(len(segment.text) for segment in before)
+        for element in segments[conversation]:
+            end += len(element)
             ends.append(end)
-        newest = History(body, head, segment, ends, [*before, *nodes[segment]])
+        newest = History(body, before, after, ends, [*numbers, *nodes])
         self._histories[panel].add(newest, newest.size)
+
+
+def conversation_in(segments: Sequence[Segment]) -> int:
+    """The position of the segment that is taken for the conversation: the longest one, but for
+    what a body begins with."""
+    sizes = [sum(map(len, segment)) for segment in segments]
+    return max(range(len(segments)), key=lambda place: (place > 0, sizes[place]))

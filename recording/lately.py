@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
+LONG = 64 << 10
+"""Bytes of a body from which on it is worth remembering."""
+
 LARGEST = 16 << 20
-"""Bytes; a text with one emoji in it takes four for each character."""
+"""Bytes that the remembered things of one kind may take together."""
 
 _MOST = 6
 
@@ -25,6 +28,15 @@ class Lately(Generic[Item]):
 
     def __iter__(self) -> Iterator[Item]:
         return iter([item for item, _ in self._kept])
+
+    def best(self, measure: Callable[[Item], int]) -> tuple[Item | None, int]:
+        """The one of which a measure is largest, and how much; None where there is nothing."""
+        best: tuple[Item | None, int] = None, 0
+        for item in self:
+            measured = measure(item)
+            if measured > best[1]:
+                best = item, measured
+        return best
 
     def add(self, item: Item, size: int) -> None:
         """Adds a thing that takes so many bytes; one that takes too many is not kept."""

@@ -12,15 +12,16 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from recording.building import Answer
-from recording.redaction import Redactor
+from recording import sessions, state_reader
+from recording.bodies import answer_messages
+from recording.building import Answer, AnswerState
+from recording.redaction import Redactor, Secrets
 from recording.state_reader import Found, StateReader
 from recording.state_rows import Answers, StateRow
 from recording.states import (
     Keys,
-    State,
+    ProviderState,
     context,
     first_key,
     has_whole_calls,
@@ -64,14 +65,14 @@ class Memory:
             self._reader.stop()
             self._reader = None
 
-    def remember(self, tracker: PersistenceTracker, told: Answer) -> list[StateRow]:
-        """Remembers the states of a final answer; those that may be written."""
+    def remember(self, tracker: PersistenceTracker, answer: Answer) -> list[StateRow]:
+        """Remembers the states of a final answer; gives the rows of those that may be written."""
         asked = tracker.asked
-        answer = told.openai_response
-        if asked is None or not isinstance(answer, dict):
+        completion = answer.openai_response
+        if asked is None or not isinstance(completion, dict):
             return []
         rows = []
-        for position, message in _final_messages(answer, told.state):
+        for position, message in _final_messages(completion, answer.state):
             state = state_of(message, asked.context)
             if state is not None:
                 keys = keys_of(message, asked.context)
@@ -87,12 +88,13 @@ class Memory:
 
         A state goes back once: a client may have split a message into several.
         """
+        give_up_at = time.monotonic() + state_reader.LONGEST_RECALL_S
+        if sessions.last_answer(messages) is None or not await self._gives(provider):
+            return messages
         assistants = [
             place for place, message in enumerate(messages) if message.get("role") == "assistant"
         ]
-        if not assistants or self._gives_nothing(provider):
-            return messages
-        found: dict[int, State] = {}
+        found: dict[int, ProviderState] = {}
         missing: list[int] = []
         for place in assistants:
             key = first_key(messages[place], context(messages, place))
@@ -102,28 +104,36 @@ class Memory:
             else:
                 found[place] = state
         if missing:
-            found |= await self._look_up(provider, messages, missing)
+            found |= await self._look_up(provider, messages, missing, give_up_at)
         return _restored(messages, found)
 
-    def _keep(self, provider: str, keys: Iterable[str], state: State) -> None:
+    def _keep(self, provider: str, keys: Iterable[str], state: ProviderState) -> None:
         self._givers.add(provider)
         self._recent.add(provider, keys, state)
 
-    def _may_be_written(self, state: State, secrets: tuple[str, ...]) -> bool:
+    def _may_be_written(self, state: ProviderState, secrets: Secrets) -> bool:
         if self._reader is None:
             return False
-        return self._redactor.json_text(state.text, secrets) == state.text
+        text = state.text.encode()
+        return self._redactor.json_text(text, secrets) is text
 
-    def _gives_nothing(self, provider: str) -> bool:
-        if provider in self._givers:
-            return False
-        return self._reader is None or time.monotonic() < self._empty_until.get(provider, 0.0)
+    async def _gives(self, provider: str) -> bool:
+        """Whether there are states of a provider, asked for before any message is looked at."""
+        known_empty = time.monotonic() < self._empty_until.get(provider, 0.0)
+        if provider not in self._givers and self._reader is not None and not known_empty:
+            known = await self._reader.ask(provider, ())
+            if known is not None:
+                self._learn(provider, (), known)
+        return provider in self._givers
 
     async def _look_up(
-        self, provider: str, messages: list[JSON], places: list[int]
-    ) -> Mapping[int, State]:
+        self, provider: str, messages: list[JSON], places: list[int], give_up_at: float
+    ) -> Mapping[int, ProviderState]:
         questions = [keys_of(messages[place], context(messages, place)) for place in places]
-        known = await self._reader.ask(provider, questions) if self._reader is not None else None
+        known = None
+        if self._reader is not None:
+            left_s = max(give_up_at - time.monotonic(), 0.0)
+            known = await self._reader.ask(provider, questions, left_s)
         answers: Answers = [False] * len(places)
         if known is not None:
             self._learn(provider, questions, known)
@@ -131,13 +141,13 @@ class Memory:
         found = {}
         for place, keys, answer in zip(places, questions, answers, strict=True):
             state = self._recent.find(provider, keys) if answer is False else None
-            if isinstance(answer, State) and self._is_clear(provider, keys, answer):
+            if isinstance(answer, ProviderState) and self._is_clear(provider, keys, answer):
                 state = answer
             if state is not None:
                 found[place] = state
         return found
 
-    def _is_clear(self, provider: str, keys: Keys, state: State) -> bool:
+    def _is_clear(self, provider: str, keys: Keys, state: ProviderState) -> bool:
         """Whether the message is this state's alone; another may not be written yet."""
         return state.turn in keys.with_context or not self._recent.is_shared(provider, keys)
 
@@ -148,7 +158,7 @@ class Memory:
         else:
             self._empty_until[provider] = time.monotonic() + EMPTY_FOR_S
         for keys, answer in zip(questions, known.answers, strict=True):
-            if isinstance(answer, State) and self._is_clear(provider, keys, answer):
+            if isinstance(answer, ProviderState) and self._is_clear(provider, keys, answer):
                 self._recent.add(provider, keys.with_context, answer)
 
 
@@ -159,10 +169,10 @@ class RecentStates:
         """`largest` counts bytes."""
         self._largest = largest
         self._size = 0
-        self._named: dict[tuple[str, str], list[State]] = {}
-        self._names: OrderedDict[State, list[tuple[str, str]]] = OrderedDict()
+        self._named: dict[tuple[str, str], list[ProviderState]] = {}
+        self._names: OrderedDict[ProviderState, list[tuple[str, str]]] = OrderedDict()
 
-    def add(self, provider: str, keys: Iterable[str], state: State) -> None:
+    def add(self, provider: str, keys: Iterable[str], state: ProviderState) -> None:
         """Adds a state, or more keys of one; the oldest ones make room for it."""
         if state not in self._names:
             self._names[state] = []
@@ -175,7 +185,7 @@ class RecentStates:
         while self._size > self._largest:
             self._drop_oldest()
 
-    def last(self, provider: str, key: str) -> State | None:
+    def last(self, provider: str, key: str) -> ProviderState | None:
         """The newest state with this key."""
         states = self._named.get((provider, key))
         if not states:
@@ -183,7 +193,7 @@ class RecentStates:
         self._names.move_to_end(states[-1])
         return states[-1]
 
-    def find(self, provider: str, keys: Keys) -> State | None:
+    def find(self, provider: str, keys: Keys) -> ProviderState | None:
         """The state of a message that memory alone may know."""
         for key in keys.with_context:
             if (state := self.last(provider, key)) is not None:
@@ -208,7 +218,7 @@ class RecentStates:
                 self._named.pop(name, None)
 
 
-def held_bytes(state: State) -> int:
+def held_bytes(state: ProviderState) -> int:
     """What a state takes in memory, about; it is held twice, as a text and as the fields."""
     return 2 * sys.getsizeof(state.text) + _BESIDE
 
@@ -221,22 +231,16 @@ def asked_with(record: RequestRecord) -> Asked | None:
     return Asked(record.provider, context(messages, len(messages)))
 
 
-def _final_messages(answer: JSON, state: str) -> list[tuple[int, JSON]]:
+def _final_messages(completion: JSON, state: AnswerState) -> list[tuple[int, JSON]]:
     """Position and message of each choice that a client can go on from."""
-    choices = answer.get("choices")
-    messages: list[Any] = [
-        choice.get("message") if isinstance(choice, dict) else None
-        for choice in (choices if isinstance(choices, list) else ())
-    ]
     return [
         (position, message)
-        for position, message in enumerate(messages)
-        if isinstance(message, dict)
-        and (state == "complete" or (state == "interrupted" and has_whole_calls(message)))
+        for position, message in answer_messages(completion)
+        if state == "complete" or (state == "interrupted" and has_whole_calls(message))
     ]
 
 
-def _restored(messages: list[JSON], found: Mapping[int, State]) -> list[JSON]:
+def _restored(messages: list[JSON], found: Mapping[int, ProviderState]) -> list[JSON]:
     if not found:
         return messages
     used: set[str] = set()

@@ -6,7 +6,6 @@ one number. What was written is remembered by its digest: known history costs a 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Generic, TypeVar
@@ -14,11 +13,13 @@ from typing import Generic, TypeVar
 from peewee import Database, PostgresqlDatabase
 
 from models import PANELS, execute
-from recording.cutting import Segment, cut, cut_rest, cut_strings
-from recording.histories import Histories, Known
+from recording.bodies import digest_of
+from recording.cutting import Segment, cut, cut_elements, cut_rest, cut_strings
+from recording.database import batches
+from recording.histories import Histories, Known, conversation_in
 
 WHOLE = 4096
-"""Characters below which a body stays in its row: to look for its parts costs more than they do."""
+"""Bytes below which a body stays in its row: to look for its parts costs more than they do."""
 
 _REMEMBERED = 10_000
 """Entries of each generation of a memory; a 400 KB conversation has about a thousand.
@@ -27,7 +28,7 @@ An entry takes up to 250 bytes, and each memory has two generations: 9 MB in all
 """
 
 _AT_ONCE = 200
-"""Parts asked for or written with one statement; databases limit its parameters."""
+"""Rows asked for or written with one statement."""
 
 _ROOT = 0
 
@@ -42,8 +43,6 @@ _INSERT_NODE = (
     "INSERT INTO chains (id, parent_id, part_id) VALUES (?, ?, ?) "
     "ON CONFLICT (parent_id, part_id) DO NOTHING"
 )
-_UNLESS_THERE = "ON CONFLICT (digest) DO NOTHING"
-_INSERT_SEGMENT = "INSERT INTO segments (request_id, panel, position, node_id) VALUES (?, ?, ?, ?)"
 _DELETE_SEGMENTS = "DELETE FROM segments WHERE request_id = ? AND panel = ?"
 
 Key = TypeVar("Key")
@@ -71,11 +70,11 @@ class PartStore:
         if not self._nodes.remove(nodes):
             self._histories.clear()
 
-    def is_long(self, body: str | None) -> bool:
+    def is_long(self, body: bytes | None) -> bool:
         """Whether a body is kept in parts."""
         return body is not None and len(body) >= WHOLE
 
-    def write(self, database: Database, request: int, panel: str, body: str) -> None:
+    def write(self, database: Database, request: int, panel: str, body: bytes) -> None:
         """Writes a body of a request, given by its row's number.
 
         Raises:
@@ -84,24 +83,30 @@ class PartStore:
         """
         known, segments = self._cut(panel, body)
         searched = panel in _SEARCHED
-        nodes = []
+        conversation = known.history.segment if known is not None else conversation_in(segments)
+        nodes: Sequence[int] = ()
+        ends: list[int] = []
         for position, segment in enumerate(segments):
-            goes_on = known is not None and position == known.history.segment
-            first = known.node if known is not None and goes_on else _ROOT
-            nodes.append(self._chain(database, first, segment, searched and segment.said))
-            execute(database, _INSERT_SEGMENT, (request, PANELS[panel], position, nodes[-1][-1]))
+            indexed = searched and segment.is_searched
+            if position == conversation:
+                first = known.node if known is not None else _ROOT
+                nodes = self._chain(database, first, segment, indexed)
+                last = nodes[-1]
+            else:
+                last = self._last_node(database, segment, indexed)
+            ends.append(last)
+        _write_segments(database, request, panel, ends)
         if panel in _GROWING:
-            self._histories.remember(panel, body, segments, nodes, known)
+            self._histories.remember(panel, body, segments, conversation, nodes, known)
 
-    def _cut(self, panel: str, body: str) -> tuple[Known | None, list[Segment]]:
+    def _cut(self, panel: str, body: bytes) -> tuple[Known | None, Sequence[Segment]]:
         """The segments of a body, without what is known."""
         known = self._histories.find(panel, body)
         if known is not None and not self._nodes.is_removed(known.node):
-            history, rest = known.history, body[known.end :].encode()
-            segments = cut_rest(history.head, history.segment, rest)
+            segments = _cut_on(known, body[known.end :])
             if segments is not None:
                 return known, segments
-        return None, cut(body.encode())
+        return None, cut(body)
 
     def erase(self, database: Database, request: int, panel: str) -> None:
         """Removes what is written of a body.
@@ -111,35 +116,44 @@ class PartStore:
         """
         execute(database, _DELETE_SEGMENTS, (request, PANELS[panel]))
 
-    def _chain(self, database: Database, node: int, segment: Segment, said: bool) -> list[int]:
+    def _last_node(self, database: Database, segment: Segment, indexed: bool) -> int:
+        """The node at the end of a segment that begins a chain, remembered as a whole."""
+        key = (_ROOT, segment.digest)
+        last = self._nodes.get(key)
+        if last is None:
+            last = self._chain(database, _ROOT, segment, indexed)[-1]
+            self._nodes.put(key, last)
+        return last
+
+    def _chain(self, database: Database, node: int, segment: Segment, indexed: bool) -> list[int]:
         """The nodes after each element of a segment that goes on from a node."""
         nodes: list[int] = []
         for position, element in enumerate(segment):
-            known = self._nodes.get((node, _digest(element)))
+            known = self._nodes.get((node, digest_of(element)))
             if known is None:
                 rest = segment[position:]
-                return nodes + self._longer_chain(database, node, rest, said)
+                return nodes + self._longer_chain(database, node, rest, indexed)
             node = known
             nodes.append(node)
         return nodes
 
     def _longer_chain(
-        self, database: Database, node: int, elements: Sequence[bytes], said: bool
+        self, database: Database, node: int, elements: Sequence[bytes], indexed: bool
     ) -> list[int]:
         cuts = [cut_strings(element) for element in elements]
-        parts = self._numbers(database, [piece for pieces in cuts for piece in pieces], said)
+        parts = self._numbers(database, [piece for pieces in cuts for piece in pieces], indexed)
         every = iter(_nodes(database, node, parts))
         nodes = []
         for element, pieces in zip(elements, cuts, strict=True):
             *_, last = islice(every, len(pieces))
-            self._nodes.put((node, _digest(element)), last)
+            self._nodes.put((node, digest_of(element)), last)
             node = last
             nodes.append(node)
         return nodes
 
-    def _numbers(self, database: Database, pieces: Sequence[bytes], said: bool) -> list[int]:
+    def _numbers(self, database: Database, pieces: Sequence[bytes], indexed: bool) -> list[int]:
         """The numbers of the pieces' parts, which are written where there are none."""
-        digests = [_digest(piece) for piece in pieces]
+        digests = [digest_of(piece) for piece in pieces]
         known = {digest: self._parts.get(digest) for digest in digests}
         missing = {
             digest: piece
@@ -152,7 +166,7 @@ class PartStore:
             _write_parts(database, {digest: missing[digest] for digest in new})
             written = _find_parts(database, new)
             known |= written
-            if said:
+            if indexed:
                 _note_unread(database, [number for number in written.values() if number])
         numbers = []
         for digest in digests:
@@ -199,11 +213,24 @@ class _Memory(Generic[Key]):
         self._new, self._old, self._removed = {}, {}, set()
 
 
+def _cut_on(known: Known, rest: bytes) -> Sequence[Segment] | None:
+    """The segments of a body without what is known; None where it must be cut as a whole."""
+    history = known.history
+    if rest.endswith(history.tail):
+        new = cut_elements(rest[: len(rest) - len(history.tail)])
+        if new is not None:
+            return [*history.before, new, *history.after]
+    return cut_rest(history.head, history.segment, rest)
+
+
+def _write_segments(database: Database, request: int, panel: str, ends: Sequence[int]) -> None:
+    rows = ((request, PANELS[panel], position, node) for position, node in enumerate(ends))
+    _insert(database, "segments (request_id, panel, position, node_id)", rows)
+
+
 def _note_unread(database: Database, numbers: Sequence[int]) -> None:
-    for start in range(0, len(numbers), _AT_ONCE):
-        some = numbers[start : start + _AT_ONCE]
-        sql = f"INSERT INTO unread (id) VALUES {_values(1, len(some))} ON CONFLICT DO NOTHING"
-        execute(database, sql, some)
+    rows = ((number,) for number in numbers)
+    _insert(database, "unread (id)", rows, "ON CONFLICT DO NOTHING")
 
 
 def _nodes(database: Database, node: int, parts: Sequence[int]) -> list[int]:
@@ -222,12 +249,9 @@ def _nodes(database: Database, node: int, parts: Sequence[int]) -> list[int]:
     if not execute(database, _INSERT_NODE, (numbers[0], node, new[0])).rowcount:
         # Another instance was quicker.
         return nodes + _nodes(database, node, new)
-    rows = [*zip(numbers[1:], numbers, new[1:], strict=False)]
-    for start in range(0, len(rows), _AT_ONCE):
-        some = rows[start : start + _AT_ONCE]
-        # After a node that nobody else knows yet, nobody else writes one.
-        sql = f"INSERT INTO chains (id, parent_id, part_id) VALUES {_values(3, len(some))}"
-        execute(database, sql, [each for row in some for each in row])
+    # After a node that nobody else knows yet, nobody else writes one.
+    rows = zip(numbers[1:], numbers, new[1:], strict=False)
+    _insert(database, "chains (id, parent_id, part_id)", rows)
     return [*nodes, *numbers]
 
 
@@ -241,18 +265,9 @@ def _new_numbers(database: Database, count: int) -> list[int]:
     return [*range(last + 1, last + 1 + count)]
 
 
-def _values(columns: int, rows: int) -> str:
-    return ", ".join([f"({', '.join('?' * columns)})"] * rows)
-
-
-def _digest(text: bytes) -> bytes:
-    return hashlib.sha256(text).digest()[:16]
-
-
 def _find_parts(database: Database, digests: Sequence[bytes]) -> dict[bytes, int | None]:
     found: dict[bytes, int | None] = dict.fromkeys(digests)
-    for start in range(0, len(digests), _AT_ONCE):
-        some = digests[start : start + _AT_ONCE]
+    for some in batches(digests, _AT_ONCE):
         sql = f"SELECT digest, id FROM parts WHERE digest IN ({', '.join('?' * len(some))})"
         for digest, number in execute(database, sql, some).fetchall():
             found[bytes(digest)] = number
@@ -261,8 +276,15 @@ def _find_parts(database: Database, digests: Sequence[bytes]) -> dict[bytes, int
 
 def _write_parts(database: Database, pieces: dict[bytes, bytes]) -> None:
     # In one order everywhere: two instances that write the same parts must not wait in a circle.
-    rows = sorted(pieces.items())
-    for start in range(0, len(rows), _AT_ONCE):
-        some = rows[start : start + _AT_ONCE]
-        sql = f"INSERT INTO parts (digest, body) VALUES {_values(2, len(some))} " + _UNLESS_THERE
-        execute(database, sql, [each for digest, text in some for each in (digest, text.decode())])
+    rows = ((digest, text.decode()) for digest, text in sorted(pieces.items()))
+    _insert(database, "parts (digest, body)", rows, "ON CONFLICT (digest) DO NOTHING")
+
+
+def _insert(
+    database: Database, columns: str, rows: Iterable[tuple[object, ...]], unless: str = ""
+) -> None:
+    """Writes rows to a table, which stands before its columns, with few statements."""
+    for some in batches(rows, _AT_ONCE):
+        values = ", ".join([f"({', '.join('?' * len(some[0]))})"] * len(some))
+        sql = f"INSERT INTO {columns} VALUES {values} {unless}"
+        execute(database, sql, [each for row in some for each in row])

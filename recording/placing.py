@@ -9,14 +9,15 @@ worse than a miss.
    them, are a retry: it stands beside the first try, and continues what that continued.
 3. A history that ends in a recorded answer continues it. Of several that are alike so far: one of
    the same client, then one that nobody went on with, then the latest.
-4. A history that is cut short continues the answer it ends in, if that answer, and what it
-   follows, are told word for word, and long enough, or with a call's id.
+4. A history that is cut short, or ends in answers that nobody gave, continues the last one in it
+   that, with what it follows, is told word for word, and long enough, or with a call's id; calls
+   may come back without what was said before them.
 5. A history that begins with an answer given in the midst of a conversation, whole and long, had
    its beginning replaced by that summary, and continues it.
 6. A call without tools whose last message is the question that another one with tools has opened
    a conversation with, in other words around it and at most a minute earlier or later, is beside
-   that conversation (titles). So is one that tells the conversation's last exchange as a text
-   (commit messages). Nobody continues such a call.
+   that conversation (titles). So is one that tells the conversation's last exchange as a text, at
+   most ten minutes after its answer (commit messages). Nobody continues such a call.
 
 Rules 2 and 4 to 6 look at calls of one client alone: the same `user-agent` with the same key.
 """
@@ -39,7 +40,10 @@ RETRY_MS = 120_000
 """How long after an answer that was not whole the same words are a retry."""
 
 TITLE_MS = 60_000
+"""How long before or after a conversation's first question a call that repeats it is about it."""
+
 QUOTED_MS = 600_000
+"""How long after an answer a call that quotes it is about its conversation."""
 
 _SESSION_NAMESPACE = uuid.UUID("3e4b6a1c-8d0f-4c55-9d0b-5f3c2f5a7b1e")
 
@@ -56,8 +60,8 @@ class Place:
 
 
 _NAMED = "AND q.session_id || '' = ?"
-"""Keeps a search within the session that the client names. Not by its index: a database that knows
-no better looks at each request of the session for a clue that few have."""
+"""Keeps a search within the session that the client names. `|| ''` keeps the planner off the index
+by session: it would look at each request of the session for a clue that few have."""
 
 _FIND_TURN = """SELECT q.session_id, q.response_id FROM turns q
     JOIN sessions s ON s.id = q.session_id WHERE q.digest = ? {named}
@@ -68,15 +72,15 @@ _FIND_FAILED = """SELECT q.session_id, q.parent_id FROM clues c
     WHERE c.digest = ? {named} AND a.timestamp >= ? AND a.state <> 'complete' AND NOT EXISTS (
         SELECT 1 FROM requests n
         WHERE n.session_id = q.session_id AND n.id > q.id AND n.digest = q.digest)
-    ORDER BY q.id DESC LIMIT 1"""
+    ORDER BY c.request_id DESC LIMIT 1"""
 _FIND_ANSWER = """SELECT q.session_id, a.response_id FROM clues c
     JOIN requests q ON q.id = c.request_id JOIN responses a ON a.request_id = q.id
-    WHERE c.digest = ? {named} AND a.timestamp >= ? ORDER BY q.id DESC LIMIT 1"""
+    WHERE c.digest = ? {named} AND a.timestamp >= ? ORDER BY c.request_id DESC LIMIT 1"""
 _FIND_OPENING = """SELECT q.session_id, q.id FROM clues c JOIN requests q ON q.id = c.request_id
     WHERE c.digest = ? {named} AND q.created_at BETWEEN ? AND ? AND q.digest <> ?
     AND NOT EXISTS (SELECT 1 FROM requests n
         WHERE n.session_id = q.session_id AND n.id <> q.id AND n.digest IS NULL)
-    ORDER BY q.id DESC LIMIT 1"""
+    ORDER BY c.request_id DESC LIMIT 1"""
 
 
 def place(database: Database, row: RequestRow) -> Place:
@@ -128,8 +132,8 @@ class _Search:
         return _placed(self._first(_FIND_TURN, self._row.answered, self._row.client or ""))
 
     def shortened(self) -> Place | None:
-        told = self._row.clues
-        for clue in (told.exchange, *told.summaries):
+        given = self._row.clues
+        for clue in (given.exchange, *given.summaries):
             found = self._first(_FIND_ANSWER, clue, 0) if clue else None
             if found:
                 return _placed(found)

@@ -6,16 +6,17 @@ import asyncio
 import re
 from collections.abc import Sequence
 
-from recording import clues, sessions
+from recording import clues
 from recording.bodies import Body
-from recording.building import Answer, RowBuilder, State
+from recording.building import Answer, AnswerState, RowBuilder
 from recording.database import RecordDatabase
 from recording.memory import Memory, asked_with
 from recording.redaction import Redactor, secret_values
 from recording.retention import Retention
+from recording.row_queue import Entry
 from recording.state_reader import StateReader
 from recording.tracker import PersistenceTracker, RequestRecord
-from recording.writer import Entry, Writer
+from recording.writer import Writer
 from transforms.contract import JSON
 
 STORES = ("full", "metadata", "off")
@@ -39,7 +40,11 @@ class Recorder:
         keep_days: int = 0,
         keep_mb: int = 0,
     ) -> None:
-        """Raises ValueError when the URL or another argument cannot be used."""
+        """`store` is one of `STORES`; for `keep_days` and `keep_mb`, 0 is no limit.
+
+        Raises:
+            ValueError: the URL or another argument cannot be used.
+        """
         if store not in STORES:
             raise ValueError(f"`{store}` is not a way to store; `full`, `metadata` and `off` are.")
         if keep_days < 0 or keep_mb < 0:
@@ -85,27 +90,32 @@ class Recorder:
     async def recall(self, provider: str, messages: list[JSON]) -> list[JSON]:
         """The messages of a request, with what this provider gave with its answers put back.
 
-        What OpenAI's format has no place for and clients do not send; on copies of the messages,
-        and only where they do not say it themselves. Back after 20 ms at the latest.
+        That is what OpenAI's format has no place for, and clients do not send. It is put on copies
+        of the messages, and only where they do not hold it themselves. Returns after 20 ms at the
+        latest.
         """
         return await self._memory.recall(provider, messages)
 
     async def log_request(self, record: RequestRecord) -> PersistenceTracker:
-        """Records a request; back once it is committed or spilled, after 25 ms at the latest."""
-        said = sessions.conversation_of(record.body or {})
+        """Records a request; returns once it is committed or in the spill file, after 25 ms at the
+        latest."""
         tracker = PersistenceTracker(
             record.request_id,
             secrets=secret_values(record.secrets),
-            message_count=len(said),
+            message_count=len(record.said),
             asked=asked_with(record),
             who=clues.who(record.headers),
-            before=clues.brief(said),
+            before=clues.brief(record.said),
         )
         if self._running:
             loop = asyncio.get_running_loop()
             stored = loop.create_future()
             row = self._builder.request_row(record, tracker)
-            self._writer.put(Entry(row, record.body, stored))
+            entry = Entry(row, stored=stored)
+            if record.body is not None:
+                entry.said, entry.length = record.said, len(record.openai_request)
+                entry.offers_tools = bool(record.body.get("tools"))
+            self._writer.put(entry)
             limit = loop.call_later(LONGEST_WAIT_S - record.waited_s, _give_up, stored)
             await stored
             limit.cancel()
@@ -120,8 +130,8 @@ class Recorder:
         status_code: int | None,
     ) -> None:
         """Records a plain answer, whole."""
-        told = Answer(openai_response, provider_response, status_code, "complete")
-        self._record(tracker, told)
+        answer = Answer(openai_response, provider_response, status_code, "complete")
+        self._record(tracker, answer)
 
     def log_streaming_response(
         self,
@@ -130,12 +140,12 @@ class Recorder:
         openai_response: Body,
         provider_response: Body,
         status_code: int | None,
-        state: State = "streaming",
+        state: AnswerState = "streaming",
         error: str | None = None,
     ) -> None:
         """Records a streamed answer as it stands so far, or at its end."""
-        told = Answer(openai_response, provider_response, status_code, state, error)
-        self._record(tracker, told)
+        answer = Answer(openai_response, provider_response, status_code, state, error)
+        self._record(tracker, answer)
 
     def log_error_response(
         self,
@@ -145,27 +155,27 @@ class Recorder:
         status_code: int | None = None,
         openai_response: Body = None,
         provider_response: Body = None,
-        state: State = "failed",
+        state: AnswerState = "failed",
     ) -> None:
         """Records an answer that is an error, or that never came."""
-        told = Answer(openai_response, provider_response, status_code, state, error)
-        self._record(tracker, told)
+        answer = Answer(openai_response, provider_response, status_code, state, error)
+        self._record(tracker, answer)
 
     def log_raw(self, tracker: PersistenceTracker, piece: bytes) -> None:
         """Keeps a raw piece of the provider's stream; it is written with the next snapshot."""
         if self._running and self._full and piece and not tracker.finished:
             tracker.pieces.append((tracker.elapsed_ms(), piece))
 
-    def _record(self, tracker: PersistenceTracker, told: Answer) -> None:
+    def _record(self, tracker: PersistenceTracker, answer: Answer) -> None:
         if tracker.finished:
             return
-        tracker.finished = told.state != "streaming"
-        states = self._memory.remember(tracker, told)
+        states = self._memory.remember(tracker, answer)
         if self._running:
-            tracker.snapshot_taken()
-            row = self._builder.response_row(tracker, told)
+            row = self._builder.response_row(tracker, answer)
             row.states = states
             self._writer.put(Entry(row))
+        # Not before: where it cannot be told what was answered, it can be told that.
+        tracker.finished = answer.state != "streaming"
 
 
 def _give_up(stored: asyncio.Future[None]) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from pathlib import Path
 
 import msgspec
 
+from models import now_ms
 from recording.database import FILE_MODE
 from recording.rows import RequestRow, Row
 
@@ -30,7 +30,7 @@ def kind(row: Row) -> str:
 def note(path: Path, row: Row, refused: Exception) -> None:
     """Adds a line to the list. That it cannot be written holds nobody up."""
     line = {
-        "at": time.time_ns() // 1_000_000,
+        "at": now_ms(),
         "what": kind(row),
         "request_id": row.request_id,
         "why": type(refused).__name__,

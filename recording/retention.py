@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from peewee import Database, SqliteDatabase
 
-from models import execute
+from models import execute, now_ms, read_number
 from recording.database import give_back, writing
 from recording.parts import PartStore
 from recording.search import merge, unsay
@@ -23,6 +23,13 @@ BUSY_EVERY_S = 1.0
 
 _STEP_MS = 20
 """A step that takes longer makes the next one smaller; one that takes a quarter, larger."""
+
+BY_HAND_STEP_MS = 5
+"""The same for a step beside a proxy's writer, which waits 10 ms for a lock before it turns to its
+spill file."""
+
+BY_HAND_PAUSE_S = 0.01
+"""Between two such steps, so that the writer gets its turn."""
 
 _SWEEP_S = 0.015
 _MOST_REQUESTS = 32
@@ -122,12 +129,12 @@ class Retention:
 
     def _forget(self, database: Database, scales: Scales) -> bool:
         """Whether something was removed."""
-        now_ms = time.time_ns() // 1_000_000
-        oldest = execute(database, _OLDEST, (now_ms - _IN_FLIGHT_MS,) * 3).fetchone()
+        now = now_ms()
+        oldest = execute(database, _OLDEST, (now - _IN_FLIGHT_MS,) * 3).fetchone()
         if oldest is None:
             return False
         session_id, last_accessed = oldest
-        too_old = bool(self._keep_ms) and last_accessed < now_ms - self._keep_ms
+        too_old = bool(self._keep_ms) and last_accessed < now - self._keep_ms
         too_much = bool(self._keep_bytes) and (scales.total(database) or 0) > self._keep_bytes
         if not too_old and not too_much:
             return False
@@ -189,7 +196,7 @@ def _give_back(database: Database) -> bool:
     """Whether a few free pages were given back to the file system."""
     if not isinstance(database, SqliteDatabase):
         return False
-    if _number(database, "PRAGMA auto_vacuum") != 2 or not _number(
+    if read_number(database, "PRAGMA auto_vacuum") != 2 or not read_number(
         database, "PRAGMA freelist_count"
     ):
         return False
@@ -201,8 +208,3 @@ def _checkpoint(database: Database) -> None:
     """Moves a step's pages on at once; left together they would make one later commit slow."""
     if isinstance(database, SqliteDatabase):
         execute(database, "PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-
-
-def _number(database: Database, sql: str) -> int:
-    row = execute(database, sql).fetchone()
-    return int(row[0]) if row else 0

@@ -8,6 +8,7 @@ times what running it does.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from peewee import Database
@@ -32,8 +33,8 @@ class RequestRow(msgspec.Struct, tag="request"):
     """A request to be written, and what its session is to be found by."""
 
     request_id: str
-    openai_request: str | None
-    provider_request: str | None
+    openai_request: bytes | None
+    provider_request: bytes | None
     provider: str
     model: str
     provider_model: str
@@ -64,8 +65,8 @@ class ResponseRow(msgspec.Struct, tag="response"):
     response_id: str
     fallback_id: str
     """Taken when another request's answer already has `response_id`."""
-    openai_response: str | None
-    provider_response: str | None
+    openai_response: bytes | None
+    provider_response: bytes | None
     completion_tokens: int | None
     prompt_tokens: int | None
     total_tokens: int | None
@@ -151,6 +152,10 @@ _UPSERT_RESPONSE = (
     + f" OR responses.error = '{STALE}'"
 )
 _NUMBER = "SELECT id FROM requests WHERE request_id = ?"
+# Some servers repeat one answer's id for ever: then another request has it.
+_FIND_REQUEST = """SELECT q.id, q.session_id, q.parent_id, q.digest, q.created_at, a.id IS NOT NULL,
+    EXISTS (SELECT 1 FROM responses t WHERE t.response_id = ? AND t.request_id <> q.id)
+    FROM requests q LEFT JOIN responses a ON a.request_id = q.id WHERE q.request_id = ?"""
 _INSERT_TURN = (
     _insert("turns", ("digest", "response_id", "session_id"))
     + " ON CONFLICT (digest, response_id) DO NOTHING"
@@ -160,6 +165,11 @@ _INSERT_PIECE = (
     + " ON CONFLICT (request_id, position) DO NOTHING"
 )
 _INSERT_CLUE = _insert("clues", ("digest", "request_id")) + " ON CONFLICT DO NOTHING"
+
+
+def held_bytes(row: Row) -> int:
+    """The bytes of a row's bodies."""
+    return sum(len(getattr(row, name, None) or b"") for name in PANELS)
 
 
 def write_row(database: Database, row: Row, parts: PartStore | None = None) -> None:
@@ -209,10 +219,10 @@ def _write_request(database: Database, row: RequestRow, parts: PartStore) -> Non
         # Nobody goes on from its answer.
         row = msgspec.structs.replace(row, digest=None, title=None, message_count=0)
     expires_at = row.created_at + row.lifetime_ms if row.lifetime_ms else None
-    told = (session_id, row.title, row.message_count, row.client)
-    execute(database, _UPSERT_SESSION, (*told, row.created_at, row.created_at, expires_at))
+    session = (session_id, row.title, row.message_count, row.client)
+    execute(database, _UPSERT_SESSION, (*session, row.created_at, row.created_at, expires_at))
     long = _long_bodies(row, parts)
-    columns = [None if name in long else getattr(row, name) for name in _REQUEST_COLUMNS]
+    columns = _columns(row, _REQUEST_COLUMNS, long)
     written = execute(database, _INSERT_REQUEST, (*columns, session_id, found.parent_id)).rowcount
     if written and row.digest is not None:
         leave_clues(database, row)
@@ -223,8 +233,14 @@ def _write_request(database: Database, row: RequestRow, parts: PartStore) -> Non
             parts.write(database, number[0], name, body)
 
 
-def _long_bodies(row: Row, parts: PartStore) -> dict[str, str]:
-    """The bodies that are kept in parts; of an answer, once it grows no longer."""
+def _columns(row: Row, names: Sequence[str], long: Mapping[str, bytes]) -> list[object]:
+    """What the columns take of a row, null in place of what is kept in parts."""
+    values = [None if name in long else getattr(row, name) for name in names]
+    return [value.decode() if isinstance(value, bytes) else value for value in values]
+
+
+def _long_bodies(row: Row, parts: PartStore) -> dict[str, bytes]:
+    """The bodies that are kept in parts; those of an answer only once it is final."""
     if isinstance(row, ResponseRow) and row.state == "streaming":
         return {}
     # Those in OpenAI's format first: what they say is indexed.
@@ -233,27 +249,23 @@ def _long_bodies(row: Row, parts: PartStore) -> dict[str, str]:
 
 
 def _write_response(database: Database, row: ResponseRow, parts: PartStore) -> None:
-    request = execute(
-        database,
-        "SELECT q.id, q.session_id, q.parent_id, q.digest, q.created_at, a.id IS NOT NULL "
-        "FROM requests q LEFT JOIN responses a ON a.request_id = q.id WHERE q.request_id = ?",
-        (row.request_id,),
-    ).fetchone()
+    ids = (row.response_id, row.request_id)
+    request = execute(database, _FIND_REQUEST, ids).fetchone()
     if request is None:
         # Somebody forgot it on purpose: by hand, by `prune`, or by a limit. A request that could
         # not be recorded is told of by itself.
         _logger.debug("The answer to %s is left out: its request is gone.", row.request_id)
         return
-    number, session_id, parent_id, digest, created_at, told_before = request
-    response_id = _free_id(database, row, number)
+    number, session_id, parent_id, digest, created_at, answered_before, taken = request
+    response_id = row.fallback_id if taken else row.response_id
     long = _long_bodies(row, parts)
-    columns = [None if name in long else getattr(row, name) for name in _RESPONSE_COLUMNS]
+    columns = _columns(row, _RESPONSE_COLUMNS, long)
     written = execute(
         database,
         _UPSERT_RESPONSE,
         (*columns, number, session_id, parent_id, response_id, created_at),
     ).rowcount
-    if written and (long or told_before):
+    if written and (long or answered_before):
         _write_answer_parts(database, row, number, long, parts)
     for position, (arrived_ms, body) in enumerate(row.pieces, row.first_piece):
         execute(database, _INSERT_PIECE, (number, position, arrived_ms, body))
@@ -275,7 +287,7 @@ def _write_clues(
 
 
 def _write_answer_parts(
-    database: Database, row: ResponseRow, number: int, long: dict[str, str], parts: PartStore
+    database: Database, row: ResponseRow, number: int, long: Mapping[str, bytes], parts: PartStore
 ) -> None:
     """Brings the bodies that are kept in parts up to what the row tells anew."""
     for name in ("openai_response", "provider_response"):
@@ -285,13 +297,6 @@ def _write_answer_parts(
         parts.write(database, number, name, body)
         # What a snapshot told is in the row.
         execute(database, f"UPDATE responses SET {name} = NULL WHERE request_id = ?", (number,))
-
-
-def _free_id(database: Database, row: ResponseRow, number: int) -> str:
-    """The answer's id, unless another request has it: some servers repeat one for ever."""
-    taken = "SELECT 1 FROM responses WHERE response_id = ? AND request_id <> ?"
-    used = execute(database, taken, (row.response_id, number)).fetchone()
-    return row.fallback_id if used else row.response_id
 
 
 def _write_turns(

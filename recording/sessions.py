@@ -9,7 +9,6 @@ them that change from call to call.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from recording.bodies import clean_text
+from recording.bodies import LONGEST_ID, answer_messages, clean_text, digest_of, tool_calls
 from transforms import json_text
 from transforms.contract import JSON
 
@@ -50,12 +49,12 @@ SESSION_FIELDS = (
 TITLE_LENGTH = 500
 """Characters of `sessions.first_user_message`."""
 
-_INSTRUCTIONS = ("system", "developer")
-
 _REASONING = ("reasoning", "thinking", "redacted_thinking")
 """Types of content parts that some clients send back and others drop."""
 
-_LONGEST_ID = 200
+_ENDS = 256
+"""Characters of an abridged message at either end."""
+
 _START = b""
 
 
@@ -89,12 +88,6 @@ def first_user_message(body: JSON) -> str | None:
     return None
 
 
-def conversation(body: JSON) -> Conversation:
-    """What a request body tells."""
-    said = conversation_of(body)
-    return told_by(said, chained(said))
-
-
 def chained(said: Sequence[JSON], known: Sequence[bytes] = ()) -> list[bytes]:
     """For each message the digest of the conversation up to there; the first may be known."""
     links = [*known]
@@ -105,21 +98,24 @@ def chained(said: Sequence[JSON], known: Sequence[bytes] = ()) -> list[bytes]:
     return links
 
 
-def told_by(said: Sequence[JSON], links: Sequence[bytes]) -> Conversation:
-    """What the messages and their digests tell."""
-    answers = (place for place, each in enumerate(said) if each.get("role") == "assistant")
-    last = max(answers, default=None)
+def conversation_from(said: Sequence[JSON], links: Sequence[bytes]) -> Conversation:
+    """What the messages, and the digests up to each of them, tell of their conversation."""
+    last = last_answer(said)
     answered = links[last].hex() if last is not None else None
     return Conversation((links[-1] if links else _START).hex(), answered, len(said))
 
 
+def last_answer(said: Sequence[JSON]) -> int | None:
+    """The place of the last message of the assistant."""
+    places = range(len(said) - 1, -1, -1)
+    return next((place for place in places if said[place].get("role") == "assistant"), None)
+
+
 def answer_digests(answer: JSON) -> list[str]:
     """The digest of each choice of an OpenAI answer, any of which may be continued."""
-    choices = answer.get("choices")
     return [
-        message_digest({"role": "assistant", **choice["message"]}).hex()
-        for choice in (choices if isinstance(choices, list) else ())
-        if isinstance(choice, dict) and isinstance(choice.get("message"), dict)
+        message_digest({"role": "assistant", **message}).hex()
+        for _, message in answer_messages(answer)
     ]
 
 
@@ -141,16 +137,11 @@ def message_digest(message: JSON) -> bytes:
         _other_parts(content),
         [_call(call) for call in _calls(message)],
     ]
-    return _digest(json_text.dumps(normalized))
-
-
-def _digest(text: bytes) -> bytes:
-    # Processors have instructions for SHA-256; half of it is more than enough to tell texts apart.
-    return hashlib.sha256(text).digest()[:16]
+    return digest_of(json_text.dumps(normalized))
 
 
 def _link(chain: bytes, digest: bytes) -> bytes:
-    return _digest(chain + digest)
+    return digest_of(chain + digest)
 
 
 def _messages(body: JSON) -> Iterator[JSON]:
@@ -160,11 +151,6 @@ def _messages(body: JSON) -> Iterator[JSON]:
             yield message
 
 
-def conversation_of(body: JSON) -> list[JSON]:
-    """The messages of a request, system prompts left out."""
-    return [message for message in _messages(body) if message.get("role") not in _INSTRUCTIONS]
-
-
 def content_text(content: Any) -> str:
     """The text of a message's content, a string or parts."""
     if isinstance(content, str):
@@ -172,6 +158,14 @@ def content_text(content: Any) -> str:
     parts = content if isinstance(content, list) else ()
     texts = (part.get("text") for part in parts if isinstance(part, dict))
     return "".join(text for text in texts if isinstance(text, str))
+
+
+def abridged(role: object, text: str) -> str:
+    """A message by its role, and the length and both ends of its text.
+
+    Enough to tell it from others, and cheap for the largest results of tools.
+    """
+    return f"{role} {len(text)} {text[:_ENDS]} {text[-_ENDS:]}"
 
 
 def _without_reasoning(content: Any) -> Any:
@@ -193,8 +187,8 @@ def _other_parts(content: Any) -> list[str]:
 
 
 def _calls(message: JSON) -> list[JSON]:
-    calls = message.get("tool_calls")
-    found = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    """The calls of a message, with one in the retired form."""
+    found = tool_calls(message)
     if isinstance(message.get("function_call"), dict):
         found.append({"function": message["function_call"]})
     return found
@@ -235,6 +229,6 @@ def _field(body: JSON, path: tuple[str, ...]) -> Any:
 
 
 def _short_id(value: str) -> str:
-    if len(value) <= _LONGEST_ID:
+    if len(value) <= LONGEST_ID:
         return clean_text(value)
-    return _digest(value.encode("utf-8", "replace")).hex()
+    return digest_of(value.encode("utf-8", "replace")).hex()

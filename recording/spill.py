@@ -11,11 +11,14 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from models import PANELS
 from recording.database import FILE_MODE
 from recording.rows import RequestRow, ResponseRow, Row
 
@@ -27,8 +30,29 @@ LARGEST_BACKLOG = 256 << 20
 
 _logger = logging.getLogger(__name__)
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(RequestRow | ResponseRow).decode
+_members = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def _encode(row: Row) -> bytes:
+    """A line; bodies are strings in it, for people to read."""
+    members = msgspec.to_builtins(row, builtin_types=(bytes,))
+    for name in PANELS.keys() & members.keys():
+        members[name] = members[name] and members[name].decode()
+    return msgspec.json.encode(members)
+
+
+def _decode(line: bytes) -> Row:
+    """The row in a line.
+
+    Raises:
+        msgspec.DecodeError: there is none in it.
+    """
+    members = _members(line)
+    for name in PANELS.keys() & members.keys():
+        if isinstance(members[name], str):
+            members[name] = members[name].encode()
+    row: Row = msgspec.convert(members, RequestRow | ResponseRow)
+    return row
 
 
 class Spill:
@@ -66,12 +90,15 @@ class Spill:
             self._keep(_encode(row) + b"\n")
         self._flush()
 
-    def peek(self, limit: int) -> tuple[list[Row], list[bytes]]:
-        """The first rows, and the lines that hold them, `limit` at most; none are removed."""
+    def peek(self, limit: int, most_bytes: int) -> tuple[list[Row], list[bytes]]:
+        """The first rows, and the lines that hold them; none are removed.
+
+        `limit` at most, and no more after `most_bytes` of lines.
+        """
         if self._rows_in_file:
-            lines = self._lines(min(limit, self._rows_in_file))
+            lines = self._lines(min(limit, self._rows_in_file), most_bytes)
         else:
-            lines = [self._backlog[index] for index in range(min(limit, len(self._backlog)))]
+            lines = _first(iter(self._backlog), min(limit, len(self._backlog)), most_bytes)
         return [row for line in lines for row in self._decoded(line)], lines
 
     def drop(self, lines: Sequence[bytes]) -> None:
@@ -87,7 +114,15 @@ class Spill:
             self._remove_file()
 
     def close(self) -> None:
-        """Leaves what still waits to the next run, and no empty file."""
+        """Leaves what still waits to the next run, and no empty file.
+
+        What is in memory goes to the file now, or is lost.
+        """
+        if self._backlog:
+            self._flush()
+            self.lost += len(self._backlog)
+            self._backlog.clear()
+            self._backlog_bytes = 0
         if self._file is not None and self._rows_in_file:
             os.close(self._file)
             self._file = None
@@ -151,11 +186,11 @@ class Spill:
                 path.unlink(missing_ok=True)
             os.close(file)
 
-    def _lines(self, limit: int) -> list[bytes]:
+    def _lines(self, limit: int, most_bytes: int) -> list[bytes]:
         assert self._file is not None
         with os.fdopen(os.dup(self._file), "rb") as file:
             file.seek(self._read_from)
-            return [file.readline() for _ in range(limit)]
+            return _first(file, limit, most_bytes)
 
     def _decoded(self, line: bytes) -> list[Row]:
         try:
@@ -169,6 +204,18 @@ class Spill:
             self._path.unlink(missing_ok=True)
             os.close(self._file)
         self._file, self._read_from = None, 0
+
+
+def _first(lines: Iterator[bytes], limit: int, most_bytes: int) -> list[bytes]:
+    """The first lines, as many as there may be."""
+    first: list[bytes] = []
+    size = 0
+    for line in islice(lines, limit):
+        first.append(line)
+        size += len(line)
+        if size >= most_bytes:
+            break
+    return first
 
 
 def _claim(path: Path) -> int | None:

@@ -38,7 +38,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Inquiry:
     provider: str
     questions: Sequence[Keys]
     answer: asyncio.Future[Found | None]
@@ -49,7 +49,7 @@ class StateReader:
 
     def __init__(self, store: RecordDatabase) -> None:
         self._store = store
-        self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Inquiry | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="state-reader", daemon=True)
         self._given_up: set[asyncio.Future[Found | None]] = set()
         self._log = RareLog(_logger)
@@ -71,16 +71,19 @@ class StateReader:
             # A database that hangs must not keep the proxy from ending.
             self._thread.join(_LONGEST_END_S)
 
-    async def ask(self, provider: str, questions: Sequence[Keys]) -> Found | None:
-        """What the database knows; None where it did not say within 20 ms.
+    async def ask(
+        self, provider: str, questions: Sequence[Keys], within_s: float | None = None
+    ) -> Found | None:
+        """What the database knows; None where it did not say in time, 20 ms by default.
 
         While an answer is overdue nobody else waits: the database is in trouble.
         """
         if self._given_up or not self._thread.is_alive():
             return None
         answer: asyncio.Future[Found | None] = self._loop.create_future()
-        self._queue.put(_Asked(provider, questions, answer))
-        limit = self._loop.call_later(LONGEST_RECALL_S, self._give_up, answer)
+        self._queue.put(_Inquiry(provider, questions, answer))
+        limit_s = LONGEST_RECALL_S if within_s is None else within_s
+        limit = self._loop.call_later(limit_s, self._give_up, answer)
         try:
             return await answer
         finally:
@@ -91,19 +94,19 @@ class StateReader:
             self._given_up.add(answer)
             answer.set_result(None)
 
-    def _resolve(self, asked: _Asked, found: Found | None) -> None:
-        self._given_up.discard(asked.answer)
-        if not asked.answer.done():
-            asked.answer.set_result(found)
+    def _resolve(self, inquiry: _Inquiry, found: Found | None) -> None:
+        self._given_up.discard(inquiry.answer)
+        if not inquiry.answer.done():
+            inquiry.answer.set_result(found)
         elif found is not None:
-            self._learn(asked.provider, asked.questions, found)
+            self._learn(inquiry.provider, inquiry.questions, found)
 
     def _run(self) -> None:
         self._connected()
-        while (asked := self._queue.get()) is not None:
-            found = self._found(asked) if self._connected() else None
+        while (inquiry := self._queue.get()) is not None:
+            found = self._found(inquiry) if self._connected() else None
             try:
-                self._loop.call_soon_threadsafe(self._resolve, asked, found)
+                self._loop.call_soon_threadsafe(self._resolve, inquiry, found)
             except RuntimeError:
                 # The loop has ended, and everybody who waited with it.
                 break
@@ -118,12 +121,12 @@ class StateReader:
             return False
         return True
 
-    def _found(self, asked: _Asked) -> Found | None:
+    def _found(self, inquiry: _Inquiry) -> Found | None:
         database = self._store.database
         try:
-            answers = find_states(database, asked.provider, asked.questions)
+            answers = find_states(database, inquiry.provider, inquiry.questions)
             some = any(answer is not False for answer in answers)
-            found = Found(answers, some or has_states(database, asked.provider))
+            found = Found(answers, some or has_states(database, inquiry.provider))
         except _TROUBLE as exc:
             self._note_trouble(exc)
             return None

@@ -8,10 +8,11 @@ import msgspec
 from peewee import Database
 
 from models import execute
-from recording.states import Keys, State, read_state
+from recording.database import batches
+from recording.states import Keys, ProviderState, read_state
 
 _MOST_KEYS = 400
-"""Asked for with one statement; databases limit its parameters."""
+"""Asked for with one statement."""
 
 _INSERT_STATE = (
     "INSERT INTO states (request_id, choice, state) VALUES (?, ?, ?) "
@@ -27,7 +28,10 @@ _FIND_KEYS = (
     "GROUP BY key"
 )
 
-Answers = list[State | bool]
+_SEVERAL, _UNKNOWN = -1, 0
+"""In place of a state's number."""
+
+Answers = list[ProviderState | bool]
 """For each question its state, or whether the database knows the message at all: several answers
 may share its keys, and then it stands for none of them."""
 
@@ -76,18 +80,13 @@ def find_states(database: Database, provider: str, questions: Sequence[Keys]) ->
     return [states.get(number, number == _SEVERAL) for number in chosen]
 
 
-_SEVERAL = -1
-_UNKNOWN = 0
-
-
 def _known(
     database: Database, provider: str, questions: Iterable[Keys]
 ) -> dict[str, tuple[int, int]]:
     """The first and the last state of each key."""
     keys = sorted({key for keys in questions for key in (*keys.with_context, *keys.alone)})
     found: dict[str, tuple[int, int]] = {}
-    for start in range(0, len(keys), _MOST_KEYS):
-        some = keys[start : start + _MOST_KEYS]
+    for some in batches(keys, _MOST_KEYS):
         sql = _FIND_KEYS.format(", ".join("?" * len(some)))
         for key, first, last in execute(database, sql, (provider, *some)).fetchall():
             found[key] = (first, last)
@@ -105,10 +104,9 @@ def _choose(keys: Keys, known: dict[str, tuple[int, int]]) -> int:
     return _SEVERAL if ranges else _UNKNOWN
 
 
-def _states(database: Database, numbers: Sequence[int]) -> dict[int, State]:
-    found: dict[int, State] = {}
-    for start in range(0, len(numbers), _MOST_KEYS):
-        some = numbers[start : start + _MOST_KEYS]
+def _states(database: Database, numbers: Sequence[int]) -> dict[int, ProviderState]:
+    found: dict[int, ProviderState] = {}
+    for some in batches(numbers, _MOST_KEYS):
         sql = f"SELECT id, state FROM states WHERE id IN ({', '.join('?' * len(some))})"
         for number, text in execute(database, sql, some).fetchall():
             found[number] = read_state(text)

@@ -16,8 +16,10 @@ import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from recording.sessions import content_text, message_digest
+from recording.bodies import tool_calls
+from recording.sessions import abridged, content_text, message_digest
 from transforms import json_text
+from transforms.chat_request import INSTRUCTIONS
 from transforms.contract import JSON
 
 _MESSAGE_FIELDS = frozenset(
@@ -30,17 +32,14 @@ _MESSAGE_FIELDS = frozenset(
 _CALL_FIELDS = frozenset({"id", "type", "function", "custom", "index"})
 
 _TELLING = 64
-"""Characters of text and arguments from which on nobody else has said the same."""
+"""Characters of text and arguments. Shorter messages may be others' too."""
 
 _COUNTED_ID = re.compile(r"(?:functions\.[^:]*|[A-Za-z_.-]*)[:_.-]?\d{0,4}")
 """Ids that begin anew with each conversation, such as `functions.search:0` or `call_1`."""
 
-_ENDS = 256
-"""Characters looked at from either end of the message before."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class State:
+class ProviderState:
     """What came with one assistant message; never changed."""
 
     fields: JSON
@@ -64,21 +63,23 @@ class Keys(NamedTuple):
     """These count only where a single state has them."""
 
 
-def state_of(message: JSON, before: bytes) -> State | None:
+def state_of(message: JSON, before: bytes) -> ProviderState | None:
     """The state on the message of an answer, which follows the given context; None where there
     is none."""
     fields = _beyond(message, _MESSAGE_FIELDS)
-    calls = [{"id": _id(call), "fields": _beyond(call, _CALL_FIELDS)} for call in _calls(message)]
+    calls = [
+        {"id": _id(call), "fields": _beyond(call, _CALL_FIELDS)} for call in tool_calls(message)
+    ]
     if not any(call["fields"] for call in calls):
         calls = []
     if not fields and not calls:
         return None
     turn = first_key(message, before)
     text = json_text.dumps({"turn": turn, "fields": fields, "calls": calls}).decode()
-    return State(fields, calls, turn, text)
+    return ProviderState(fields, calls, turn, text)
 
 
-def read_state(text: str) -> State:
+def read_state(text: str) -> ProviderState:
     """A state from its text.
 
     Raises:
@@ -86,12 +87,12 @@ def read_state(text: str) -> State:
     """
     value = json_text.loads(text.encode())
     try:
-        return State(value["fields"], value["calls"], value["turn"], text)
+        return ProviderState(value["fields"], value["calls"], value["turn"], text)
     except (KeyError, TypeError) as exc:
         raise ValueError("not the text of a state") from exc
 
 
-def merged(message: JSON, state: State) -> JSON:
+def merged(message: JSON, state: ProviderState) -> JSON:
     """A copy of the message with the state on it; what the message says itself stays."""
     restored = _filled(message, state.fields)
     calls = message.get("tool_calls")
@@ -108,22 +109,18 @@ def merged(message: JSON, state: State) -> JSON:
 
 
 def context(messages: list[Any], end: int) -> bytes:
-    """What tells the message before position `end` from others, system prompts left out.
-
-    Its role, and the length and both ends of its text: cheap for the largest results of tools.
-    """
+    """What tells the message before position `end` from others, system prompts left out."""
     for place in range(end - 1, -1, -1):
         message = messages[place]
-        if isinstance(message, dict) and message.get("role") not in ("system", "developer"):
-            text = content_text(message.get("content"))
-            told = f"{message.get('role')} {len(text)} {text[:_ENDS]} {text[-_ENDS:]}"
-            return told.encode("utf-8", "surrogatepass")
+        if isinstance(message, dict) and message.get("role") not in INSTRUCTIONS:
+            brief = abridged(message.get("role"), content_text(message.get("content")))
+            return brief.encode("utf-8", "surrogatepass")
     return b""
 
 
 def first_key(message: JSON, before: bytes) -> str:
     """The most telling key: of the first call's id, or else of the message, with the context."""
-    calls = _calls(message)
+    calls = tool_calls(message)
     call_id = _id(calls[0]) if calls else None
     if call_id is not None:
         return _turn(call_id.encode("utf-8", "surrogatepass"), before)
@@ -137,7 +134,7 @@ def keys_of(message: JSON, before: bytes) -> Keys:
     """
     digest = message_digest(message)
     with_context = [first_key(message, before), _turn(digest, before)]
-    ids = [_id(call) for call in _calls(message)]
+    ids = [_id(call) for call in tool_calls(message)]
     alone = [f"call:{_digest(each)}" for each in ids if each and not is_counted_id(each)]
     if _length(message) >= _TELLING:
         alone.append(f"message:{digest.hex()}")
@@ -151,7 +148,7 @@ def is_counted_id(call_id: str) -> bool:
 
 def has_whole_calls(message: JSON) -> bool:
     """Whether there are calls, with all their arguments: a client can go on from them."""
-    calls = _calls(message)
+    calls = tool_calls(message)
     return bool(calls) and all(_is_whole(call) for call in calls)
 
 
@@ -178,18 +175,13 @@ def _filled(mapping: JSON, fields: JSON) -> JSON:
     return {**mapping, **missing}
 
 
-def _calls(message: JSON) -> list[JSON]:
-    calls = message.get("tool_calls")
-    return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
-
-
 def _id(call: JSON) -> str | None:
     call_id = call.get("id")
     return call_id if isinstance(call_id, str) else None
 
 
 def _length(message: JSON) -> int:
-    functions = [call.get("function") for call in _calls(message)]
+    functions = [call.get("function") for call in tool_calls(message)]
     arguments = [str(each.get("arguments")) for each in functions if isinstance(each, dict)]
     return len(content_text(message.get("content"))) + sum(map(len, arguments))
 

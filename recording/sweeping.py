@@ -50,7 +50,7 @@ class Swept:
 
 
 def sweep(database: Database, limit_s: float) -> Swept:
-    """Removes what nothing needs, for about as long as given; nothing looked at: all is done.
+    """Removes what nothing needs, for so many seconds; all is done once nothing was looked at.
 
     Raises:
         peewee.DatabaseError: the database cannot be written.

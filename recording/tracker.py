@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
+from recording.redaction import Secrets
 from transforms.contract import JSON
 
-SNAPSHOT_EVERY_S = 1.0
 
-
-@dataclass(frozen=True, slots=True)
-class RequestRecord:
+class RequestRecord(msgspec.Struct, frozen=True):
     """One request as it is about to leave for the provider."""
 
     request_id: str
@@ -25,6 +24,8 @@ class RequestRecord:
     """The body sent to the provider; None when nothing is sent."""
     body: JSON | None
     """The parsed client body, never changed; None if it is unreadable."""
+    said: list[JSON]
+    """What it says of its conversation: its messages, but for system prompts."""
     headers: Mapping[str, str]
     """The client's headers, names in lower case; looked at, never stored."""
     provider: str
@@ -41,6 +42,10 @@ class RequestRecord:
     """Whether what the provider gives with its answer is to be put back on the next turn."""
     waited_s: float = 0.0
     """Seconds that the call has waited for the database already."""
+
+
+Piece = tuple[int, bytes]
+"""Raw bytes of a provider's stream, after their arrival in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +71,10 @@ class PersistenceTracker:
         before: str = "",
     ) -> None:
         self.request_id = request_id
-        self.response_id = str(uuid.uuid4())
-        """The provider's, once an answer told it. The database keeps `fallback_id` instead when
+        self.response_id = request_id
+        """The provider's, once an answer told it. The database keeps `request_id` all the same when
         another request's answer already has it."""
-        self.fallback_id = self.response_id
-        self.secrets = secrets
+        self.secrets = Secrets(secrets)
         self.message_count = message_count
         self.asked = asked
         """None where the provider's state is the client's own business."""
@@ -81,11 +85,10 @@ class PersistenceTracker:
         self.finished = False
         """Set by the first final verb; later ones are ignored."""
         self.first_chunk_ms: int | None = None
-        self.pieces: list[tuple[int, bytes]] = []
-        """Raw bytes, and their arrival in milliseconds, that wait for the next snapshot."""
+        self.pieces: list[Piece] = []
+        """Those that wait for the next snapshot."""
         self.pieces_written = 0
         self._started = time.monotonic()
-        self._last_snapshot = self._started
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the request was recorded."""
@@ -96,16 +99,9 @@ class PersistenceTracker:
         if self.first_chunk_ms is None:
             self.first_chunk_ms = self.elapsed_ms()
 
-    def due(self) -> bool:
-        """Whether a second has passed since the last snapshot."""
-        return time.monotonic() - self._last_snapshot >= SNAPSHOT_EVERY_S
-
-    def snapshot_taken(self) -> None:
-        """Begins the next second."""
-        self._last_snapshot = time.monotonic()
-
-    def take_pieces(self) -> tuple[int, list[tuple[int, bytes]]]:
-        """The raw pieces since the last snapshot, and the position of the first one."""
-        first, pieces = self.pieces_written, self.pieces
-        self.pieces_written, self.pieces = first + len(pieces), []
-        return first, pieces
+    def write_pieces(self, count: int, waiting: list[Piece]) -> int:
+        """Takes note of how many raw pieces are written and which go on waiting; the position of
+        the first one that is written."""
+        first = self.pieces_written
+        self.pieces_written, self.pieces = first + count, waiting
+        return first

@@ -19,10 +19,7 @@ from typing import Protocol
 
 from peewee import Database, PostgresqlDatabase
 
-from models import TABLES, execute
-
-_REMOVING = 7146205
-"""The number of the lock that whoever removes keeps; it goes with the connection."""
+from models import REMOVING_LOCK, TABLES, execute, read_number
 
 _ROW_BYTES = 28
 """PostgreSQL's own, beside the columns."""
@@ -142,7 +139,7 @@ class RowScales:
     def claim(self, database: Database) -> bool:
         """Whether nobody else removes; what was found on a lost connection is forgotten."""
         sql = "SELECT pg_try_advisory_lock(?), pg_backend_pid()"
-        claimed, backend = execute(database, sql, (_REMOVING,)).fetchone() or (False, 0)
+        claimed, backend = execute(database, sql, (REMOVING_LOCK,)).fetchone() or (False, 0)
         if not claimed or backend != self._backend:
             self._forget()
         self._backend = backend
@@ -156,7 +153,7 @@ class RowScales:
     def weigh(self, database: Database) -> bool:
         """Weighs a stretch, if that is due."""
         if self._weighing is None:
-            newest = _number(database, "SELECT COALESCE(MAX(id), 0) FROM requests")
+            newest = read_number(database, "SELECT COALESCE(MAX(id), 0) FROM requests")
             if time.monotonic() < self._next_at or newest == self._weighed:
                 return False
             self._weighing = _Weighing(newest)
@@ -183,7 +180,7 @@ class RowScales:
     def hanging(self, database: Database, asked: str, parameters: tuple[object, ...]) -> int:
         """Bytes of the rows that go with requests, without the parts of their bodies."""
         return sum(
-            _number(
+            read_number(
                 database,
                 f"SELECT {_WEIGHT[table]} WHERE {condition.format(asked=asked)}",
                 parameters,
@@ -199,9 +196,9 @@ class RowScales:
         table = weighing.tables[0]
         end = weighing.page + self._pages
         stretch = (f"({weighing.page},0)", f"({end},0)")
-        weighing.total += _number(database, f"SELECT {_WEIGHT[table]}{_STRETCH}", stretch)
+        weighing.total += read_number(database, f"SELECT {_WEIGHT[table]}{_STRETCH}", stretch)
         weighing.page = end
-        if end >= _number(database, _PAGES, (table,)):
+        if end >= read_number(database, _PAGES, (table,)):
             weighing.page = 0
             del weighing.tables[0]
 
@@ -223,11 +220,7 @@ def measured_bytes(database: Database) -> int:
     The latter by reading all of them, too slow for between two rows.
     """
     if isinstance(database, PostgresqlDatabase):
-        return sum(_number(database, f"SELECT {weight}") for weight in _WEIGHT.values())
-    pages = _number(database, "PRAGMA page_count") - _number(database, "PRAGMA freelist_count")
-    return pages * _number(database, "PRAGMA page_size")
-
-
-def _number(database: Database, sql: str, parameters: tuple[object, ...] = ()) -> int:
-    row = execute(database, sql, parameters).fetchone()
-    return int(row[0]) if row else 0
+        return sum(read_number(database, f"SELECT {weight}") for weight in _WEIGHT.values())
+    pages = read_number(database, "PRAGMA page_count")
+    free = read_number(database, "PRAGMA freelist_count")
+    return (pages - free) * read_number(database, "PRAGMA page_size")

@@ -11,10 +11,11 @@ from recording.cutting import role_of
 
 _STRING = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"(\s*:)?', re.DOTALL)
 _CLOSING = re.compile(r'"\s*(?:[,:}\]]|$)')
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_INSIDE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+\\?', re.DOTALL)
+"""The inside of a string; its end may be cut from it."""
 _ENCODED = re.compile(r"[A-Za-z0-9+/_=-]{200}")
 
-_UNSAID = frozenset(
+_NOT_SEARCHED = frozenset(
     {
         *("type", "role", "id", "object", "model", "index", "status", "finish_reason"),
         *("tool_call_id", "tool_use_id", "call_id", "item_id", "response_id", "toolUseId"),
@@ -26,11 +27,11 @@ _UNSAID = frozenset(
 """Members whose strings nobody looks for."""
 
 
-class _Asked(msgspec.Struct):
+class _Request(msgspec.Struct):
     messages: list[msgspec.Raw]
 
 
-_messages = msgspec.json.Decoder(_Asked).decode
+_messages = msgspec.json.Decoder(_Request).decode
 
 
 def words_of(piece: str) -> str:
@@ -38,7 +39,7 @@ def words_of(piece: str) -> str:
 
     A piece begins and ends within or without a string, as `cut_strings` leaves it.
     """
-    if '"' not in _ESCAPE.sub("", piece):
+    if _INSIDE.fullmatch(piece):
         return "" if _ENCODED.match(piece) else _plain(piece)
     closing = _CLOSING.match(piece)
     texts, name = [], ""
@@ -46,7 +47,7 @@ def words_of(piece: str) -> str:
         text, is_name = match.groups()
         if is_name:
             name = text
-        elif name not in _UNSAID and not _ENCODED.match(text):
+        elif name not in _NOT_SEARCHED and not _ENCODED.match(text):
             texts.append(_plain(text))
     return "\n".join(texts)
 

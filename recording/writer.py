@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from peewee import (
     DatabaseError,
@@ -28,7 +25,8 @@ from peewee import (
     ProgrammingError,
 )
 
-from models import NewerDatabaseError
+from migrations import NewerDatabaseError
+from models import now_ms
 from recording import refusals
 from recording.chains import Chains
 from recording.clues import request_clues
@@ -37,27 +35,32 @@ from recording.faults import log_fault
 from recording.parts import PartStore
 from recording.rare_log import RareLog
 from recording.retention import Retention
+from recording.row_queue import Entry, RowQueue
 from recording.rows import RequestRow, Row, mark_interrupted, write_row
 from recording.search import index
 from recording.spill import Spill
-from transforms.contract import JSON
 
 LARGEST_BATCH = 256
 LARGEST_REPLAY = 64
 """Rows of the spill file written at once; calls wait for their place behind it meanwhile."""
 
+LARGEST_BATCH_BYTES = 8 << 20
+"""Of bodies, in what is written at once."""
+
+MOST_WAITING = 16 << 20
+"""Bytes of bodies that wait in memory; while there are more, they go to the spill file."""
+
 RETRY_S = 0.5
 """Between two tries to reach a database in trouble."""
 
-LINGER_S = 0.02
-"""How long a row waits for company when nobody waits for it."""
-
 IDLE_S = 0.25
-"""Without a row, after which there is time for a checkpoint."""
+"""A pause this long leaves time for a checkpoint."""
 
 INDEX_S = 0.015
+"""How long indexing what was said may take at once."""
+
 INDEX_EVERY_S = 1.0
-"""How long indexing what was said may take at once; and how rarely, while rows keep coming."""
+"""Between two times that it is done while rows keep coming."""
 
 PATIENCE_S = 10.0
 """How long `start` waits for a server that is being restarted."""
@@ -77,17 +80,9 @@ REFUSAL = (
 TROUBLE = (DatabaseError, InterfaceError)
 """Whatever else the database says: nothing can be written now."""
 
+_LOST = "%d rows of the record are lost: neither the database nor %s can be written"
+
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Entry:
-    """A row on its way, and who waits for it."""
-
-    row: Row
-    body: JSON | None = None
-    """The client's request; its digests are made in the writer's thread."""
-    stored: asyncio.Future[None] | None = None
 
 
 class Writer:
@@ -99,13 +94,8 @@ class Writer:
         self._parts = PartStore()
         self._chains = Chains()
         self._spill = Spill(store.spill_path)
-        self._entries: deque[Entry] = deque()
-        self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
-        """One for each time that the thread is to look at `_entries`."""
-        self._called_soon = False
-        self._call_planned = False
+        self._queue = RowQueue()
         self._ending = False
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="recording-writer", daemon=True)
         self._stopping = False
         self._started_ms = 0
@@ -114,20 +104,21 @@ class Writer:
         self._in_trouble = False
         self._reopen = False
         """Whether the connection may be broken."""
-        self._unchecked = False
+        self._checkpoint_due = False
         """Whether rows were written since the last checkpoint."""
         self._unindexed = True
         """Whether texts may wait to be indexed."""
         self._index_at = 0.0
         self._retry_at = 0.0
         self._trouble_log = RareLog(_logger)
+        self._behind_log = RareLog(_logger)
         self._refusal_log = RareLog(_logger)
         self._loss_log = RareLog(_logger)
 
     @property
     def waiting(self) -> int:
         """Rows that are not in the database yet."""
-        return len(self._entries) + len(self._spill)
+        return len(self._queue) + len(self._spill)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Opens the database and starts the thread.
@@ -138,8 +129,7 @@ class Writer:
                 is away is waited for.
             OSError: a file cannot be created.
         """
-        self._loop = loop
-        self._started_ms = time.time_ns() // 1_000_000
+        self._started_ms = now_ms()
         try:
             self._open()
         except OperationalError as exc:
@@ -150,7 +140,7 @@ class Writer:
         if not self._in_trouble and not len(self._spill):
             self._mark_interrupted()
         self._in_trouble = self._in_trouble or len(self._spill) > 0
-        self._calls.put(None)
+        self._queue.open(loop)
         self._thread.start()
 
     def _open(self) -> None:
@@ -172,38 +162,18 @@ class Writer:
         return not self._store.is_sqlite and any(word in str(exc) for word in _COMING_BACK)
 
     def put(self, entry: Entry) -> None:
-        """Queues a row; never waits. Belongs to the loop's thread.
-
-        A row for which somebody waits is written with all that came before it, once the loop has
-        looked after every call that is ready by now. One for which nobody does lingers, so that it
-        can share the transaction of the next: waking the thread and committing cost more than the
-        row itself.
-        """
-        self._entries.append(entry)
-        if self._loop is None:
-            return
-        if entry.stored is not None and not self._called_soon:
-            self._called_soon = True
-            self._loop.call_soon(self._call_soon)
-        elif entry.stored is None and not self._call_planned:
-            self._call_planned = True
-            self._loop.call_later(LINGER_S, self._call)
-
-    def _call_soon(self) -> None:
-        self._called_soon = False
-        self._calls.put(None)
-
-    def _call(self) -> None:
-        self._call_planned = False
-        self._calls.put(None)
+        """Queues a row; never waits. Belongs to the loop's thread."""
+        self._queue.put(entry)
 
     def stop(self) -> None:
         """Writes what is queued, ends the thread and closes the database."""
         if self._thread.is_alive():
             self._ending = True
-            self._calls.put(None)
+            self._queue.wake()
             self._thread.join()
         self._spill.close()
+        if self._spill.lost:
+            _logger.warning(_LOST, self._spill.lost, self._spill.path)
         self._store.close()
 
     def _run(self) -> None:
@@ -220,20 +190,25 @@ class Writer:
 
     def _work(self) -> None:
         """Stores what is queued, or does what is due meanwhile."""
-        called = self._is_called()
-        batch = self._collect()
+        woken = self._queue.wait(self._patience())
+        batch = self._queue.take(LARGEST_BATCH, LARGEST_BATCH_BYTES)
+        self._stopping = self._ending and not len(self._queue)
         if batch:
             self._store_batch(batch)
         if not self._in_trouble:
-            self._tidy_up(idle=not called)
-        elif time.monotonic() >= self._retry_at:
+            self._tidy_up(idle=not woken)
+        elif time.monotonic() >= self._retry_at and not self._has_too_much:
             self._catch_up()
+
+    @property
+    def _has_too_much(self) -> bool:
+        return self._queue.waiting_bytes > MOST_WAITING
 
     def _tidy_up(self, *, idle: bool) -> None:
         """What must not make a call wait: checkpoints, and forgetting what is too old."""
         try:
-            if idle and self._unchecked:
-                self._unchecked = False
+            if idle and self._checkpoint_due:
+                self._checkpoint_due = False
                 self._store.checkpoint()
             self._retention.step(self._store.database, self._parts, idle=idle)
             self._index(idle=idle)
@@ -247,66 +222,41 @@ class Writer:
             self._unindexed = index(self._store.database, INDEX_S)
             self._index_at = now + INDEX_EVERY_S
 
-    def _is_called(self) -> bool:
-        """Waits for rows, as long as there is nothing else to be done; whether some came."""
-        try:
-            self._calls.get(timeout=self._patience())
-        except queue.Empty:
-            return False
-        while not self._calls.empty():
-            self._calls.get_nowait()
-        return True
-
-    def _collect(self) -> list[Entry]:
-        """What is queued, as much as one transaction takes."""
-        batch: list[Entry] = []
-        while self._entries and len(batch) < LARGEST_BATCH:
-            batch.append(self._entries.popleft())
-        if self._entries:
-            self._calls.put(None)
-        self._stopping = self._ending and not self._entries
-        return batch
-
     def _patience(self) -> float | None:
         """Seconds until something is to be done without a row; None where nothing is."""
         if self._in_trouble:
             return max(self._retry_at - time.monotonic(), 0.001)
         due = self._retention.due_in()
-        if not (self._unchecked or self._unindexed):
+        if not (self._checkpoint_due or self._unindexed):
             return due
         return IDLE_S if due is None else min(due, IDLE_S)
 
     def _store_batch(self, batch: Sequence[Entry]) -> None:
-        self._unchecked = self._unindexed = True
+        self._checkpoint_due = self._unindexed = True
         rows = [self._described(entry) for entry in batch]
+        if self._has_too_much and not self._in_trouble:
+            self._fall_behind()
         if self._in_trouble or not self._write(rows):
             self._spill.append(rows)
             if self._spill.lost:
-                self._loss_log.warning(
-                    "%d rows of the record are lost: neither the database nor %s can be written",
-                    self._spill.lost,
-                    self._spill.path,
-                )
-        waiting = [entry.stored for entry in batch if entry.stored is not None]
-        if waiting and self._loop is not None:
-            try:
-                self._loop.call_soon_threadsafe(_resolve, waiting)
-            except RuntimeError:
-                # The loop has ended, and everybody who waited with it.
-                return
+                self._loss_log.warning(_LOST, self._spill.lost, self._spill.path)
+        self._queue.tell(batch)
 
     def _described(self, entry: Entry) -> Row:
         """The row of an entry, with the digests of its conversation."""
         row = entry.row
-        if entry.body is not None and isinstance(row, RequestRow):
+        if entry.said is not None and isinstance(row, RequestRow):
             try:
-                told = self._chains.conversation(entry.body, len(row.openai_request or ""))
+                conversation = self._chains.conversation(entry.said, entry.length)
             except (TypeError, ValueError, RecursionError):
                 # Calls that are not routed are never judged; such a body is no conversation.
                 return row
-            row.clues = request_clues(row.who, entry.body)
-            row.digest, row.answered = told.digest, told.answered
-            row.message_count = told.message_count
+            except Exception:
+                log_fault(_logger, "A call is recorded without its place in a conversation.")
+                return row
+            row.clues = request_clues(row.who, entry.said, offers_tools=entry.offers_tools)
+            row.digest, row.answered = conversation.digest, conversation.answered
+            row.message_count = conversation.message_count
         return row
 
     def _write(self, rows: Sequence[Row]) -> bool:
@@ -327,8 +277,11 @@ class Writer:
             with writing(database):
                 for row in rows:
                     write_row(database, row, self._parts)
-        except REFUSAL:
+        except Exception as exc:
+            # Whatever the reason, the parts are rolled back, and their numbers go to others.
             self._parts.forget()
+            if _is_trouble(exc):
+                raise
             return False
         return True
 
@@ -353,8 +306,12 @@ class Writer:
         try:
             with self._store.database.savepoint():
                 write_row(self._store.database, row, self._parts)
-        except REFUSAL as exc:
+        except Exception as exc:
             self._parts.forget()
+            if _is_trouble(exc):
+                raise
+            if not isinstance(exc, REFUSAL):
+                log_fault(_logger, "A record could not be written.")
             return exc
         return None
 
@@ -367,7 +324,7 @@ class Writer:
         except (*TROUBLE, NewerDatabaseError, OSError) as exc:
             self._note_trouble(exc)
             return
-        rows, lines = self._spill.peek(LARGEST_REPLAY)
+        rows, lines = self._spill.peek(LARGEST_REPLAY, LARGEST_BATCH_BYTES)
         if rows and not self._write(rows):
             return
         self._spill.drop(lines)
@@ -377,6 +334,7 @@ class Writer:
             self._mark_interrupted()
         if not self._in_trouble:
             self._trouble_log.over("The database is back; all that waited is written.")
+            self._behind_log.over("The database has caught up; all that waited is written.")
 
     def _mark_interrupted(self) -> None:
         if not self._marked:
@@ -387,6 +345,16 @@ class Writer:
             except TROUBLE as exc:
                 self._note_trouble(exc)
 
+    def _fall_behind(self) -> None:
+        """More comes than can be written: it waits in the spill file, as if the database was in
+        trouble, and not in memory."""
+        self._in_trouble = True
+        self._retry_at = 0.0
+        self._behind_log.warning(
+            "More comes than the database can take at the moment; what waits for it is in %s",
+            self._spill.path,
+        )
+
     def _note_trouble(self, exc: Exception) -> None:
         self._in_trouble = self._reopen = True
         self._parts.forget()
@@ -394,13 +362,24 @@ class Writer:
         self._trouble_log.warning(
             "The database cannot be written (%s: %s); %d rows wait in %s",
             type(exc).__name__,
-            exc,
+            _first_trouble(exc),
             len(self._spill),
             self._spill.path,
         )
 
 
-def _resolve(waiting: Sequence[asyncio.Future[None]]) -> None:
-    for future in waiting:
-        if not future.done():
-            future.set_result(None)
+def _first_trouble(exc: BaseException) -> BaseException:
+    """What went wrong before anything else did.
+
+    Where its disk is full, SQLite rolls back by itself, and the rollback that follows fails too.
+    """
+    first = exc
+    while exc.__context__ is not None:
+        exc = exc.__context__
+        if isinstance(exc, TROUBLE):
+            first = exc
+    return first
+
+
+def _is_trouble(exc: Exception) -> bool:
+    return isinstance(exc, TROUBLE) and not isinstance(exc, REFUSAL)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+from hypothesis import settings
 from peewee import Database
 
 from recording.database import RecordDatabase
@@ -17,6 +18,10 @@ from tests.clients import sdk
 from tests.postgres import Postgres
 from tests.proxy import Proxy
 from tests.upstream import Upstream
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("diptych", deadline=None)
+settings.load_profile("diptych")
 
 
 @pytest.fixture(scope="session")
@@ -107,6 +112,21 @@ def start_proxy(tmp_path) -> Iterator[Callable[..., Proxy]]:
     yield start
     for each in running:
         each.stop()
+
+
+@pytest.fixture
+def start_sharing_proxy(start_proxy, tmp_path) -> Callable[..., Proxy]:
+    """Starts proxies that share one database, and waits until they are up."""
+    database = tmp_path / "shared.db"
+
+    def start(*, options: Mapping[str, str] | None = None, **settings) -> Proxy:
+        proxy = start_proxy(
+            options={"chat_db": f"sqlite:///{database}", **(options or {})}, **settings
+        )
+        proxy.database = database
+        return proxy.wait_until_up()
+
+    return start
 
 
 @pytest.fixture(scope="session")

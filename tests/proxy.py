@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -25,6 +26,15 @@ def free_port() -> int:
     """A port nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+def own_address() -> str | None:
+    """An address of this machine that others use."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("192.0.2.1", 9))
+        address: str = probe.getsockname()[0]
+        return None if address.startswith("127.") else address
+    return None
 
 
 class Proxy:
@@ -73,6 +83,13 @@ class Proxy:
         """What the proxy printed so far."""
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
+    def wait_to_say(self, text: str) -> None:
+        """Returns once the log has this text, which comes a moment after what it tells of."""
+        deadline = time.monotonic() + START_SECONDS
+        while text not in self.log:
+            assert time.monotonic() < deadline, f"{text!r} is not in:\n{self.log}"
+            time.sleep(0.02)
+
     @property
     def ca(self) -> Path:
         """The certificate that clients have to trust."""
@@ -94,6 +111,10 @@ class Proxy:
         """Ends the proxy as a user would, and returns its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(how)
+        return self.wait_until_ended()
+
+    def wait_until_ended(self) -> int:
+        """The exit status of a proxy that ends by itself; a signal so late would kill it."""
         return self.process.wait(START_SECONDS)
 
     def query(self, sql: str, *values: object) -> list[sqlite3.Row]:

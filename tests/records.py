@@ -10,10 +10,27 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from models import PANELS, Exchange, Request, Response, Session
 from recording import Recorder, RequestRecord
-from recording.clues import answer_clues, answer_summaries, brief, request_clues, who
+from recording.clues import (
+    RequestClues,
+    answer_clues,
+    answer_summaries,
+    brief,
+    request_clues,
+    who,
+)
 from recording.rows import RequestRow, ResponseRow
-from recording.sessions import answer_digests, conversation, conversation_of, first_user_message
+from recording.sessions import (
+    Conversation,
+    answer_digests,
+    chained,
+    conversation_from,
+    first_user_message,
+)
+from transforms.chat_request import INSTRUCTIONS
 
 ANSWER = {
     "id": "chatcmpl-1",
@@ -38,6 +55,22 @@ def said(*texts: str) -> dict[str, Any]:
     return {"model": "gpt-4o", "messages": messages}
 
 
+def conversation_of(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a request body says of its conversation, as those who record it tell the recorder."""
+    messages = body.get("messages")
+    return [
+        message
+        for message in (messages if isinstance(messages, list) else ())
+        if isinstance(message, dict) and message.get("role") not in INSTRUCTIONS
+    ]
+
+
+def conversation(body: dict[str, Any]) -> Conversation:
+    """What is told by that."""
+    messages = conversation_of(body)
+    return conversation_from(messages, chained(messages))
+
+
 _HI = said("Hi")
 
 
@@ -49,6 +82,7 @@ def request_record(body: Any = _HI, **changes: Any) -> RequestRecord:
         "openai_request": json.dumps(body).encode(),
         "provider_request": json.dumps({"max_tokens": 1, "of": body}).encode(),
         "body": body,
+        "said": conversation_of(body or {}),
         "headers": {"user-agent": "OpenAI/Python 3.54.0"},
         "provider": "anthropic",
         "model": "gpt-4o",
@@ -62,7 +96,7 @@ def request_record(body: Any = _HI, **changes: Any) -> RequestRecord:
 
 
 def request_row(request_id: str, **changes: Any) -> RequestRow:
-    """A row to be written; `changes` are fields of the row."""
+    """A row to be written; `changes` are fields of the row, bodies given as strings."""
     fields: dict[str, Any] = {
         "request_id": request_id,
         "openai_request": "{}",
@@ -82,11 +116,11 @@ def request_row(request_id: str, **changes: Any) -> RequestRow:
         "title": "Hi",
         "lifetime_ms": 0,
     }
-    return RequestRow(**{**fields, **changes})
+    return RequestRow(**_with_texts({**fields, **changes}))
 
 
 def response_row(request_id: str, **changes: Any) -> ResponseRow:
-    """An answer's row; `changes` are fields of the row."""
+    """An answer's row; `changes` are fields of the row, bodies given as strings."""
     fields: dict[str, Any] = {
         "request_id": request_id,
         "response_id": f"answer to {request_id}",
@@ -106,7 +140,24 @@ def response_row(request_id: str, **changes: Any) -> ResponseRow:
         "first_chunk_ms": None,
         "timestamp": 1795000000002,
     }
-    return ResponseRow(**{**fields, **changes})
+    return ResponseRow(**_with_texts({**fields, **changes}))
+
+
+def _with_texts(fields: dict[str, Any]) -> dict[str, Any]:
+    bodies = {name: fields[name] for name in PANELS if fields.get(name) is not None}
+    return {**fields, **{name: body.encode() for name, body in bodies.items()}}
+
+
+def legible(row: RequestRow | ResponseRow) -> str:
+    """All that a row holds, bodies decoded."""
+    values = msgspec.structs.asdict(row)
+    bodies = {name: values[name].decode() for name in PANELS if values.get(name) is not None}
+    return str({**values, **bodies})
+
+
+def clues_of(client: str, body: dict[str, Any]) -> RequestClues:
+    """The clues of a request body."""
+    return request_clues(client, conversation_of(body), offers_tools=bool(body.get("tools")))
 
 
 def asked_row(request_id: str, body: dict[str, Any], client: str = "c", **changes: Any) -> Any:
@@ -120,7 +171,7 @@ def asked_row(request_id: str, body: dict[str, Any], client: str = "c", **change
         "client": client,
         "who": who({"user-agent": client}),
     }
-    fields["clues"] = request_clues(fields["who"], body)
+    fields["clues"] = clues_of(fields["who"], body)
     return request_row(request_id, **{**fields, **changes})
 
 
@@ -146,17 +197,22 @@ def recorded(
     path: Path, story: Callable[[Recorder], Awaitable[Any]], **options: Any
 ) -> list[dict[str, Any]]:
     """Runs the story with a recorder on a database file; the exchanges it left."""
+    with_recorder(f"sqlite:///{path}", story, **options)
+    return rows(path, "SELECT * FROM exchanges ORDER BY id")
 
-    async def run() -> None:
-        recorder = Recorder(f"sqlite:///{path}", **options)
+
+def with_recorder(url: str, story: Callable[[Recorder], Awaitable[Any]], **options: Any) -> Any:
+    """Runs the story with a recorder on a database; what the story returns."""
+
+    async def run() -> Any:
+        recorder = Recorder(url, **options)
         recorder.start(asyncio.get_running_loop())
         try:
-            await story(recorder)
+            return await story(recorder)
         finally:
             recorder.stop()
 
-    asyncio.run(run())
-    return rows(path, "SELECT * FROM exchanges ORDER BY id")
+    return asyncio.run(run())
 
 
 def rows(path: Path, sql: str) -> list[dict[str, Any]]:
@@ -167,3 +223,19 @@ def rows(path: Path, sql: str) -> list[dict[str, Any]]:
         return [dict(row) for row in connection.execute(sql)]
     finally:
         connection.close()
+
+
+def one_exchange() -> Exchange:
+    """A session with one request and its answer, in the database that the models are bound to."""
+    session = Session.create(id="s", client="c1", created_at=1, last_accessed=2, parent_id="a0")
+    request = Request.create(
+        session_id=session, request_id="r", parent_id="a0", openai_request='{"q": 1}',
+        provider_request='{"p": 1}', provider="anthropic", model="m", provider_model="pm",
+        upstream_url="u", method="POST", path="/", stream=True, client="c2", timestamp=3,
+        created_at=4,
+    )  # fmt: skip
+    Response.create(
+        request_id=request, session_id=session, response_id="a1", openai_response='{"o": 1}',
+        provider_response='{"x": 1}', parent_id="a0", state="complete", timestamp=5, created_at=6,
+    )  # fmt: skip
+    return Exchange.get()

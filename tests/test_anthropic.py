@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -16,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from tests.cases import STREAM, Case, all_cases, run_stream, without_nulls
+from tests.calls import result, tool_call
+from tests.cases import STREAM, Case, all_cases, fold, run_stream, without_nulls
 from tests.upstream import Upstream, stream_reply
 from transforms.anthropic import PROVIDER
 from transforms.anthropic.messages import tool_id
-from transforms.anthropic.models import rules_for
 from transforms.chat_request import check_request
 from transforms.contract import Call, Event, ProviderRequest
 from transforms.errors import RequestError, ResponseError
@@ -76,16 +77,8 @@ def text(words: str) -> JSON:
     return {"type": "text", "text": words}
 
 
-def tool_call(call_id: str, name: str = "f", arguments: str = "{}") -> JSON:
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
 def assistant(*calls: JSON, **fields: Any) -> JSON:
     return {"role": "assistant", "content": None, "tool_calls": list(calls), **fields}
-
-
-def result(call_id: str, content: Any = "7", **fields: Any) -> JSON:
-    return {"role": "tool", "tool_call_id": call_id, "content": content, **fields}
 
 
 # The official SDK
@@ -384,7 +377,7 @@ def test_fields_without_a_place_are_named_once() -> None:
     seen = {"type": "image_url", "image_url": {"url": "https://a.example/a.png", "detail": "low"}}
     named = {
         "role": "user",
-        "content": [{**text("Hi"), "prompt_cache_breakpoint": {}}, seen],
+        "content": [{**text("Hi"), "prompt_cache_breakpoint": {"mode": "explicit"}}, seen],
         "name": "A",
     }
     echoed = {"role": "assistant", "content": "A", "annotations": [], "reasoning_content": "Hm."}
@@ -470,6 +463,16 @@ def test_thinking_is_switched_off_where_its_blocks_are_lost(
     assert sent.dropped == tuple(parameters)
 
 
+def test_adaptive_thinking_stays_on_where_its_blocks_are_lost() -> None:
+    """Adaptive thinking, "Validation changes": no turn has to begin with thinking."""
+    loop = [USER, assistant(tool_call("a")), result("a")]
+
+    sent = built(EFFORT, loop, reasoning_effort="high")
+
+    assert sent.body["thinking"] == {"type": "adaptive"}
+    assert sent.dropped == ()
+
+
 # Content parts
 
 
@@ -491,6 +494,50 @@ def test_media_type_of_an_image_is_that_of_its_bytes(head: bytes, media_type: st
     (block,) = turns(user(image))[0]["content"]
 
     assert block["source"] == {"type": "base64", "media_type": media_type, "data": encoded}
+
+
+def test_mark_of_a_message_is_on_its_last_block() -> None:
+    """opencode marks messages for the cache, not their parts."""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    function = {"name": "f", "arguments": "{}"}
+    body = body_of(
+        messages=[
+            {"role": "system", "content": "Be brief", **mark},
+            user(text("A"), {**text("B"), "cache_control": {"type": "own"}}) | mark,
+            assistant({"id": "c", "type": "function", "function": function}, content="Hm", **mark),
+            {"role": "tool", "tool_call_id": "c", "content": "7", **mark},
+        ]
+    )
+
+    assert body["system"] == [{**text("Be brief"), **mark}]
+    assert [turn["content"][-1].get("cache_control") for turn in body["messages"]] == [
+        {"type": "own"},
+        mark["cache_control"],
+        mark["cache_control"],
+    ]
+    assert "cache_control" not in body["messages"][1]["content"][0]
+
+
+def test_mark_of_a_call_is_on_its_block() -> None:
+    """AI SDK marks the last call in place of the message."""
+    called = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    marked = {**called, "id": "d", "cache_control": {"type": "ephemeral"}}
+    results = [{"role": "tool", "tool_call_id": each, "content": "7"} for each in "cd"]
+
+    sent = built(messages=[USER, assistant(called, marked), *results])
+
+    calls = sent.body["messages"][1]["content"]
+    assert [block.get("cache_control") for block in calls] == [None, {"type": "ephemeral"}]
+    assert sent.dropped == ()
+
+
+def test_mark_of_a_message_without_a_block_to_bear_it_is_dropped() -> None:
+    thought = {"type": "redacted_thinking", "data": "cmVk"}
+    silent = {"role": "assistant", "content": "", "thinking_blocks": [thought]}
+
+    sent = built(messages=[USER, {**silent, "cache_control": {"type": "ephemeral"}}, USER])
+
+    assert sent.dropped == ("messages[].cache_control",)
 
 
 def test_bare_string_names_an_image() -> None:
@@ -518,6 +565,13 @@ def test_data_url_is_read_however_it_is_written(url: str) -> None:
     (block,) = turns(user({"type": "image_url", "image_url": {"url": url}}))[0]["content"]
 
     assert block["source"]["data"] == PNG
+
+
+@pytest.mark.parametrize("url", ["https://a.example/a.png", "HTTPS://a.example/a.png"])
+def test_image_on_the_web_goes_by_its_address(url: str) -> None:
+    (block,) = turns(user({"type": "image_url", "image_url": {"url": url}}))[0]["content"]
+
+    assert block == {"type": "image", "source": {"type": "url", "url": url}}
 
 
 @pytest.mark.parametrize(
@@ -580,6 +634,12 @@ def test_image_file_becomes_an_image() -> None:
     (block,) = turns(user(file(base64.b64decode(PNG))))[0]["content"]
 
     assert block["type"] == "image"
+
+
+def test_name_of_an_image_file_is_dropped_by_name() -> None:
+    sent = built(messages=[user({"type": "file", "file": {"file_data": PNG, "filename": "a.png"}})])
+
+    assert sent.dropped == ("messages[].content[].file.filename",)
 
 
 @pytest.mark.parametrize(
@@ -734,11 +794,10 @@ def test_choice_of_a_tool_without_tools_is_refused() -> None:
     assert refused(tool_choice="required")["param"] == "tool_choice"
 
 
-def test_choice_without_tools_is_dropped() -> None:
+def test_choice_without_tools_says_nothing() -> None:
     sent = built(tool_choice="none", parallel_tool_calls=False)
 
-    assert "tool_choice" not in sent.body
-    assert sent.dropped == ("tool_choice", "parallel_tool_calls")
+    assert (sent.body, sent.dropped) == (body_of(), ())
 
 
 def test_tools_of_the_history_are_declared_and_barred() -> None:
@@ -746,6 +805,16 @@ def test_tools_of_the_history_are_declared_and_barred() -> None:
 
     assert body["tools"] == [{"name": "f", "input_schema": {"type": "object", "properties": {}}}]
     assert body["tool_choice"] == {"type": "none"}
+
+
+def test_what_was_said_is_not_read_for_tools() -> None:
+    """Letter by letter, a long text would keep everything else waiting."""
+
+    class Long(str):
+        def __iter__(self) -> Iterator[str]:
+            raise AssertionError("read")
+
+    assert "tools" not in body_of(messages=[{"role": "user", "content": Long("Hi")}])
 
 
 def test_forced_tool_wins_over_a_thinking_budget() -> None:
@@ -901,7 +970,7 @@ def test_end_user_is_metadata(asked: JSON, user_id: str | None, dropped: tuple[s
 @pytest.mark.parametrize(
     ("tier", "sent", "dropped"),
     [
-        ("auto", "auto", ()),
+        ("auto", None, ()),
         ("default", "standard_only", ()),
         ("flex", None, ("service_tier",)),
     ],
@@ -1078,7 +1147,7 @@ def test_effort_is_said_as_such_to_adaptive_models(model: str, effort: str, sent
         ("claude-opus-5", "xhigh", "high", ("reasoning_effort",)),
         ("claude-opus-5", "medium", "medium", ()),
         (NEWEST, "max", "max", ()),
-        (EFFORT, "xhigh", "max", ()),
+        (EFFORT, "xhigh", "max", ("reasoning_effort",)),
     ],
 )
 def test_effort_beside_thinking_switched_off_is_what_the_model_takes(
@@ -1152,21 +1221,6 @@ def test_effort_goes_beside_thinking_asked_for_in_the_api_s_own_words() -> None:
     body = body_of(EFFORT, thinking={"type": "adaptive"}, reasoning_effort="high")
 
     assert (body["thinking"], body["output_config"]) == ({"type": "adaptive"}, {"effort": "high"})
-
-
-@pytest.mark.parametrize(
-    ("name", "like"),
-    [
-        ("claude-sonnet-4-0", "claude-sonnet-4-20250514"),
-        ("us.anthropic.claude-haiku-4-5-20251001-v1:0", "claude-haiku-4-5"),
-        ("Claude-Opus-4.6", EFFORT),
-        ("claude-opus-5-5", "claude-opus-5"),
-        ("claude-haiku-6", "claude-sonnet-5"),
-        ("claude-mythos-preview", UNSTOPPABLE),
-    ],
-)
-def test_rules_follow_the_family_in_the_name(name: str, like: str) -> None:
-    assert rules_for(name) == rules_for(like)
 
 
 # Answers
@@ -1386,6 +1440,26 @@ def test_errors_map_by_their_status(
     assert ("x-should-retry" in answer.headers) is (answer.code == "insufficient_quota")
 
 
+@pytest.mark.parametrize(
+    ("details", "code"),
+    [
+        ({"error_code": "contract_spend_limit_reached"}, "insufficient_quota"),
+        ({"error_code": "enforced_spend_limit_reached"}, "insufficient_quota"),
+        ({"error_code": "ramp_limit_exceeded"}, "rate_limit_exceeded"),
+        ({"error_code": ["odd"]}, "rate_limit_exceeded"),
+        ("odd", "rate_limit_exceeded"),
+    ],
+    ids=str,
+)
+def test_limit_on_spending_is_not_one_on_the_rate(details: object, code: str) -> None:
+    error = {"type": "rate_limit_error", "message": "No more.", "details": details}
+
+    answer = PROVIDER.parse_error(429, {"type": "error", "error": error})
+
+    assert (answer.status, answer.code) == (429, code)
+    assert ("x-should-retry" in answer.headers) is (code == "insufficient_quota")
+
+
 # Streams
 
 
@@ -1427,10 +1501,25 @@ def deltas(*events: Event) -> list[JSON]:
     return told[1:-1]
 
 
+def test_a_message_may_begin_with_its_first_block() -> None:
+    """As llama.cpp tells it now and then; without an id and tokens of the prompt."""
+    stream = PROVIDER.open_stream(call())
+    events = [TEXT, grown(type="text_delta", text="Hi"), closed(), *END]
+    chunks = [chunk for event in events for chunk in stream.feed(event)]
+    assert stream.finished
+    completion = fold(chunks)
+    assert completion["choices"][0]["message"]["content"] == "Hi"
+    assert completion["choices"][0]["finish_reason"] == "stop"
+    assert "usage" not in completion
+    assert stream.answer["usage"] == {"output_tokens": 9}
+    assert completion["id"] == call().completion_id
+    assert stream.answer["content"] == [{"type": "text", "text": "Hi"}]
+
+
 @pytest.mark.parametrize(
     "events",
     [
-        [TEXT],
+        [TEXT, START],
         [grown(type="text_delta", text="x")],
         [closed()],
         [END[0]],
@@ -1500,8 +1589,10 @@ def test_message_start_without_its_message_raises() -> None:
         grown(),
         grown(type="text_delta", text=""),
         grown(type="citations_delta", citation=None),
+        Event("ping", b""),
+        Event("content_block_delta", b" "),
     ],
-    ids=lambda strange: strange.data.decode(),
+    ids=lambda strange: strange.data.decode() or strange.name,
 )
 def test_what_nobody_has_heard_of_passes_without_a_trace(strange: Event) -> None:
     said = grown(type="text_delta", text="Hi")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 
 from tests.cases import Case, fold, params, without_nulls
-from transforms.assembly import Assembler, split_completion
+from transforms.assembly import Assembler, one_call_each, split_completion
 from transforms.room import Room
 
 
@@ -342,3 +342,22 @@ def test_nothing_more_is_kept_without_room(delta: dict[str, Any]) -> None:
     told.add(chunk(delta))
 
     assert told.completion() == kept
+
+
+def test_each_call_of_a_delta_gets_a_chunk_of_its_own() -> None:
+    """LlamaIndex looks at the first call of a delta alone."""
+    called = [
+        {"index": index, "id": f"c{index}", "function": {"name": "f", "arguments": "{}"}}
+        for index in range(3)
+    ]
+    said = {"index": 1, "delta": {"content": "Hm"}, "finish_reason": None}
+    calls = {"index": 0, "delta": {"content": "I", "tool_calls": called}, "finish_reason": None}
+
+    told = one_call_each({"id": "a", "choices": [calls, said]})
+
+    assert [each["choices"] for each in told] == [
+        [{**calls, "delta": {"content": "I", "tool_calls": called[:1]}}, said],
+        [{**calls, "delta": {"tool_calls": called[1:2]}}],
+        [{**calls, "delta": {"tool_calls": called[2:]}}],
+    ]
+    assert {each["id"] for each in told} == {"a"}

@@ -21,13 +21,13 @@ from botocore.serialize import create_serializer
 from botocore.validate import ParamValidator
 
 from routes import fill_in
+from tests.calls import USER, calls_of, result, tool, tool_call
 from tests.cases import STREAM, Case, feed_all, fold, params, told_error
 from tests.event_streams import frame
 from transforms.bedrock import PROVIDER
-from transforms.contract import Call, ErrorAnswer, Event, ProviderRequest, Unsigned
+from transforms.contract import Event, ProviderRequest, Unsigned
 from transforms.errors import RequestError, ResponseError
 
-USER = {"role": "user", "content": "Hello"}
 HELLO = [{"role": "user", "content": [{"text": "Hello"}]}]
 
 HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"
@@ -56,13 +56,7 @@ def bedrock(*roles: str) -> list[Any]:
     return [case for case in params(*roles) if case.id.startswith("bedrock/")]
 
 
-def call(model: str = SONNET_45, **parameters: Any) -> Call:
-    request = {"model": "m", "messages": [USER], **parameters}
-    return Call(request, model, completion_id="chatcmpl-fixture", created=1700000000)
-
-
-def built(model: str = SONNET_45, **parameters: Any) -> ProviderRequest:
-    return PROVIDER.build_request(call(model, **parameters))
+call, built, refusal = calls_of(PROVIDER.build_request, SONNET_45)
 
 
 def body(model: str = SONNET_45, **parameters: Any) -> dict[str, Any]:
@@ -85,31 +79,13 @@ def user_blocks(*parts: dict[str, Any], model: str = SONNET_45) -> list[dict[str
     return turn["content"]
 
 
-def refusal(model: str = SONNET_45, **parameters: Any) -> ErrorAnswer:
-    with pytest.raises(RequestError) as caught:
-        built(model, **parameters)
-    return caught.value.answer()
-
-
-def tool(name: str, **rest: Any) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": name, **rest}}
-
-
 def spec(name: str, **rest: Any) -> dict[str, Any]:
     schema = {"json": {"type": "object", "properties": {}}}
     return {"toolSpec": {"name": name, "inputSchema": schema, **rest}}
 
 
-def tool_call(call_id: str, name: str = "f", arguments: str = "{}") -> dict[str, Any]:
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
 def calling(*calls: dict[str, Any], **rest: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": None, "tool_calls": list(calls), **rest}
-
-
-def result(call_id: str, content: Any = "7", **rest: Any) -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": call_id, "content": content, **rest}
 
 
 def choosing(name: str) -> dict[str, Any]:
@@ -755,18 +731,18 @@ def test_json_object_is_asked_for_in_words() -> None:
         (SONNET_5, "none", {"thinking": {"type": "disabled"}}, None),
         (
             OPUS_46,
-            "xhigh",
+            "max",
             {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}},
             None,
         ),
         (
             SONNET_5,
-            "minimal",
+            "low",
             {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}},
             None,
         ),
-        (GPT_OSS, "minimal", {"reasoning_effort": "low"}, None),
-        (GPT_OSS, "xhigh", {"reasoning_effort": "high"}, None),
+        (GPT_OSS, "low", {"reasoning_effort": "low"}, None),
+        (GPT_OSS, "high", {"reasoning_effort": "high"}, None),
         (
             NOVA_2,
             "medium",
@@ -774,8 +750,8 @@ def test_json_object_is_asked_for_in_words() -> None:
             None,
         ),
         (NOVA_2, "none", {"reasoningConfig": {"type": "disabled"}}, None),
-        (QWEN, "minimal", {"reasoning_config": "low"}, None),
-        (QWEN, "medium", {"reasoning_config": "high"}, None),
+        (QWEN, "low", {"reasoning_config": "low"}, None),
+        (QWEN, "high", {"reasoning_config": "high"}, None),
     ],
 )
 def test_effort_is_said_in_the_words_of_the_family(
@@ -802,6 +778,27 @@ def test_effort_is_said_in_the_words_of_the_family(
 )
 def test_effort_the_model_cannot_be_told_is_dropped(model: str, effort: str) -> None:
     assert dropped(model, reasoning_effort=effort) == ["reasoning_effort"]
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "told"),
+    [
+        (OPUS_46, "xhigh", "max"),
+        (SONNET_5, "minimal", "low"),
+        (GPT_OSS, "minimal", "low"),
+        (GPT_OSS, "xhigh", "high"),
+        (NOVA_2, "minimal", "low"),
+        (QWEN, "minimal", "low"),
+        (QWEN, "medium", "high"),
+    ],
+)
+def test_effort_in_place_of_which_another_is_sent_is_named(
+    model: str, effort: str, told: str
+) -> None:
+    sent, exact = built(model, reasoning_effort=effort), built(model, reasoning_effort=told)
+
+    assert (sent.body, sent.dropped) == (exact.body, ("reasoning_effort",))
+    assert exact.dropped == ()
 
 
 def test_effort_beside_thinking_switched_off_is_what_claude_takes() -> None:
@@ -986,15 +983,9 @@ def test_named_tool_is_the_only_one_offered_where_none_can_be_named(
     assert list(sent.dropped) == named
 
 
-@pytest.mark.parametrize(
-    "choice",
-    [
-        {"mode": "required", "tools": [choosing("g")]},
-        {"mode": "required", "tools": [choosing("g"), choosing("absent"), "odd"]},
-    ],
-)
-def test_allowed_tools_are_the_only_ones_offered(choice: Any) -> None:
-    asked = {"type": "allowed_tools", "allowed_tools": choice}
+def test_allowed_tools_are_the_only_ones_offered() -> None:
+    allowed = {"mode": "required", "tools": [choosing("g")]}
+    asked = {"type": "allowed_tools", "allowed_tools": allowed}
 
     assert body(tools=[tool("f"), tool("g")], tool_choice=asked) == {
         "toolConfig": {"tools": [spec("g")], "toolChoice": {"any": {}}}
@@ -1051,7 +1042,7 @@ def test_tools_are_rebuilt_from_the_history() -> None:
     sent = built(messages=[*history, *LOOP], tool_choice="auto", parallel_tool_calls=False)
 
     assert sent.body["toolConfig"] == {"tools": [spec("f"), spec("g")]}
-    assert sent.dropped == ("tool_choice", "parallel_tool_calls")
+    assert sent.dropped == ()
 
 
 @pytest.mark.parametrize(
@@ -1601,6 +1592,35 @@ def test_mark_for_the_cache_stands_before_documents() -> None:
     blocks = user_blocks(text("Read"), {**DOCUMENT, "cache_control": MARK})
 
     assert [[*block] for block in blocks] == [["text"], ["cachePoint"], ["document"]]
+
+
+def test_mark_of_a_message_is_a_block_at_its_end() -> None:
+    """opencode marks messages for the cache, not their parts."""
+    marked = {"cache_control": MARK}
+    sent = messages(
+        {"role": "user", "content": "Long", **marked},
+        calling(tool_call("c"), **marked),
+        result("c", [text("7", **marked)], **marked),
+    )
+
+    point = {"cachePoint": {"type": "default"}}
+    assert [turn["content"][-1] for turn in sent] == [point] * 3
+    assert [sum(block == point for block in turn["content"]) for turn in sent] == [1, 1, 1]
+
+
+def test_mark_of_a_call_is_a_block_behind_it() -> None:
+    """AI SDK marks the last call in place of the message."""
+    calls = calling(tool_call("c"), {**tool_call("d"), "cache_control": MARK})
+
+    told = messages(USER, calls, result("c", "7"), result("d", "8"))
+
+    assert [[*block] for block in told[1]["content"]] == [["toolUse"], ["toolUse"], ["cachePoint"]]
+
+
+def test_mark_of_a_message_for_a_model_without_a_cache_is_dropped() -> None:
+    marked = {"role": "user", "content": "Long", "cache_control": MARK}
+
+    assert dropped(LLAMA, messages=[marked]) == ["messages[].cache_control"]
 
 
 @pytest.mark.parametrize(

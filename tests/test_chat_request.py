@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from transforms.chat_request import check_request, content_parts, present
+from transforms.chat_request import (
+    check_request,
+    content_parts,
+    drop_unknown,
+    legacy,
+    present,
+    refuse,
+    saying_something,
+    unknown_parameters,
+)
+from transforms.contract import CHAT_PARAMETERS
 from transforms.errors import RequestError
 
 USER = {"role": "user", "content": "Hello"}
@@ -48,6 +58,9 @@ WELL_FORMED = {
     "assistant without content": request(USER, {"role": "assistant"}, USER),
     "results in any order": request(USER, calling("a", "b"), result("b"), result("a")),
     "same id in two turns": request(USER, calling("a"), result("a"), calling("a"), result("a")),
+    "tool with a schema": request(
+        tools=[{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    ),
     "custom tool": request(tools=[{"type": "custom", "custom": {"name": "c"}}]),
     "custom tool call": request(
         USER,
@@ -61,6 +74,18 @@ WELL_FORMED = {
         result("a"),
     ),
 }
+
+
+NUMBERS = {"temperature", "top_p", "presence_penalty", "frequency_penalty"}
+
+
+@pytest.mark.parametrize("name", CHAT_PARAMETERS)
+def test_every_parameter_of_openais_has_a_type(name: str) -> None:
+    wrong = "7.5" if name in NUMBERS else 7.5
+
+    with pytest.raises(RequestError, match=f"`{name}` is a .*; it must be") as caught:
+        check_request({**request(), name: wrong})
+    assert caught.value.answer().param == name
 
 
 @pytest.mark.parametrize("body", WELL_FORMED.values(), ids=WELL_FORMED)
@@ -326,3 +351,79 @@ def test_null_and_empty_lists_are_not_present() -> None:
 )
 def test_content_is_read_as_parts(content: object, parts: list[dict[str, Any]]) -> None:
     assert content_parts(content, "messages[0].content") == parts
+
+
+@pytest.mark.parametrize(
+    ("mapping", "named"),
+    [
+        ({"role": "user"}, []),
+        ({"z": 0, "role": "user", "a": False}, ["messages[].z", "messages[].a"]),
+        ({"null": None, "list": [], "object": {}, "text": "", "role": "user"}, []),
+    ],
+    ids=["known", "in their own order", "saying nothing"],
+)
+def test_what_is_not_known_is_named(mapping: dict[str, Any], named: list[str]) -> None:
+    dropped = ["seed"]
+
+    drop_unknown(mapping, {"role", "content"}, "messages[]", dropped)
+
+    assert dropped == ["seed", *named]
+
+
+def test_neutral_values_say_nothing() -> None:
+    body = {"n": 1, "seed": None, "stop": [], "top_p": 1, "temperature": 0}
+
+    assert saying_something(body, {"n": 1, "top_p": 0.5}) == {"top_p": 1, "temperature": 0}
+
+
+def test_legacy_functions_are_refused_by_name() -> None:
+    assert legacy("messages[0].function_call").answer().body()["error"] == {
+        "message": "`messages[0].function_call` belongs to function calling as it was before"
+        " tools; send `tools`, `tool_calls` and messages of role `tool`.",
+        "type": "invalid_request_error",
+        "param": "messages[0].function_call",
+        "code": "unsupported_parameter",
+    }
+
+
+def test_unknown_parameters_are_named_where_they_say_something() -> None:
+    body = request(USER, z=0, user="", metadata={}, web_search_options={}, stop=["a"], seed=None)
+
+    assert unknown_parameters(body, {"model", "messages", "stop"}) == ["z", "web_search_options"]
+
+
+CHAIN = (USER, calling("a"), result("a"), calling("b", "c"), result("b"), result("c"), USER)
+
+
+@pytest.mark.parametrize("checked", range(len(CHAIN) + 1))
+@pytest.mark.parametrize("missing", range(len(CHAIN) + 1))
+def test_a_checked_beginning_changes_nothing_of_what_is_found_after_it(
+    checked: int, missing: int
+) -> None:
+    """However the conversation goes on after the beginning, one of its messages left out."""
+    messages = [*CHAIN[:checked], *(CHAIN[checked:missing] + CHAIN[missing + 1 :])]
+    if missing < checked:
+        messages = [*CHAIN]
+    told = []
+    for known in (0, checked):
+        try:
+            told.append(check_request(request(*messages), known) and None)
+        except RequestError as exc:
+            told.append(exc.answer().message)
+    assert told[0] == told[1]
+
+
+def test_checked_messages_are_not_looked_at_again() -> None:
+    body = request({"role": "nobody"}, USER)
+    with pytest.raises(RequestError):
+        check_request(body)
+
+    assert check_request(body, checked=1) is body
+
+
+def test_a_parameter_that_is_refused_says_what_is_so_instead() -> None:
+    refuse({"model": "m"}, {"n": "gives one choice per request"}, "Acme")
+
+    with pytest.raises(RequestError, match="`n` cannot be sent to Acme, which gives one") as caught:
+        refuse({"n": 2}, {"n": "gives one choice per request"}, "Acme")
+    assert caught.value.answer().code == "unsupported_parameter"

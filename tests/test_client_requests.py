@@ -18,9 +18,6 @@ CAPTURED = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))
 }
 
-UNSUPPORTED: dict[tuple[str, str], str] = {}
-"""(client, provider) -> the parameter that is refused, where one is."""
-
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("client", CAPTURED)

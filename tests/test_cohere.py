@@ -9,13 +9,12 @@ import httpx
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
+from tests.calls import USER, calls_of, tool
 from tests.cases import STREAM, Case, feed_all, fold, params
 from transforms.cohere import PROVIDER
 from transforms.cohere.stream import MessageStream
-from transforms.contract import Call, ErrorAnswer, Event, ProviderRequest
-from transforms.errors import RequestError, ResponseError
-
-USER = {"role": "user", "content": "Hello"}
+from transforms.contract import Event
+from transforms.errors import ResponseError
 
 PLAIN_MODEL = "command-a-03-2025"
 THINKING_MODEL = "command-a-reasoning-08-2025"
@@ -38,13 +37,7 @@ PLAIN = [
 STREAMED = [case for case in params(STREAM, "response.json") if case.id.startswith("cohere/")]
 
 
-def call(model: str = PLAIN_MODEL, **parameters: Any) -> Call:
-    request = {"model": "m", "messages": [USER], **parameters}
-    return Call(request, model, completion_id="chatcmpl-fixture", created=1700000000)
-
-
-def built(model: str = PLAIN_MODEL, **parameters: Any) -> ProviderRequest:
-    return PROVIDER.build_request(call(model, **parameters))
+call, built, refusal = calls_of(PROVIDER.build_request, PLAIN_MODEL)
 
 
 def body(model: str = PLAIN_MODEL, **parameters: Any) -> dict[str, Any]:
@@ -55,16 +48,6 @@ def body(model: str = PLAIN_MODEL, **parameters: Any) -> dict[str, Any]:
 
 def messages(*given: dict[str, Any], model: str = PLAIN_MODEL) -> list[dict[str, Any]]:
     return built(model, messages=list(given)).body["messages"]
-
-
-def refusal(**parameters: Any) -> ErrorAnswer:
-    with pytest.raises(RequestError) as caught:
-        built(**parameters)
-    return caught.value.answer()
-
-
-def tool(name: str, **rest: Any) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": name, **rest}}
 
 
 def tool_call(call_id: str = "c_1", arguments: str = "{}") -> dict[str, Any]:

@@ -28,6 +28,13 @@ def test_made_ids_of_tool_calls_differ_by_answer_and_place() -> None:
     assert other.tool_call_id(0) == "call_def_0"
 
 
+def test_a_completion_has_the_id_that_the_provider_tells() -> None:
+    own = {"id": "chatcmpl-abc", "object": "chat.completion.chunk", "created": 7, "model": "m"}
+
+    assert call().head() == call().head("") == call().head(7) == own
+    assert call().head("x") == {**own, "id": "chatcmpl-x"}
+
+
 def test_key_goes_into_the_header_the_provider_reads() -> None:
     assert Auth().headers("k") == {"authorization": "Bearer k"}
     assert Auth("x-api-key", "").headers("k") == {"x-api-key": "k"}

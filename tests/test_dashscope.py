@@ -11,27 +11,21 @@ from dashscope import Generation, MultiModalConversation
 from dashscope.api_entities.dashscope_response import DashScopeAPIResponse
 from pydantic import ConfigDict, TypeAdapter
 
+from tests.calls import USER, calls_of, tool
 from tests.cases import STREAM, Case, decode, feed_all, fold, params
 from tests.upstream import Reply, Upstream, json_reply, stream_reply
-from transforms.contract import Call, ErrorAnswer, Event, ProviderRequest
+from transforms.contract import Event, ProviderRequest
 from transforms.dashscope import PROVIDER
 from transforms.dashscope.framing import StatusDecoder
 from transforms.dashscope.stream import FrameStream
-from transforms.errors import RequestError, ResponseError
+from transforms.errors import ResponseError
 
-USER = {"role": "user", "content": "Hello"}
 COMPATIBLE = "https://dashscope.aliyuncs.com/compatible-mode/v1"
 TEXT = "/services/aigc/text-generation/generation"
 MULTIMODAL = "/services/aigc/multimodal-generation/generation"
 
 
-def call(model: str = "qwen-plus", base_url: str = "", **parameters: Any) -> Call:
-    request = {"model": "m", "messages": [USER], **parameters}
-    return Call(request, model, "chatcmpl-fixture", 1700000000, base_url)
-
-
-def built(model: str = "qwen-plus", base_url: str = "", **parameters: Any) -> ProviderRequest:
-    return PROVIDER.build_request(call(model, base_url, **parameters))
+call, built, refusal = calls_of(PROVIDER.build_request, "qwen-plus")
 
 
 def sent(model: str = "qwen-plus", **parameters: Any) -> dict[str, Any]:
@@ -43,16 +37,6 @@ def sent(model: str = "qwen-plus", **parameters: Any) -> dict[str, Any]:
 
 def messages(*given: dict[str, Any], model: str = "qwen-plus", **more: Any) -> list[dict[str, Any]]:
     return built(model, messages=list(given), **more).body["input"]["messages"]
-
-
-def refusal(**parameters: Any) -> ErrorAnswer:
-    with pytest.raises(RequestError) as caught:
-        built(**parameters)
-    return caught.value.answer()
-
-
-def tool(name: str) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": name}}
 
 
 def sent_tool(name: str) -> dict[str, Any]:

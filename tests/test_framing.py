@@ -292,7 +292,7 @@ def test_aws_message_is_an_event_of_its_event_type() -> None:
 
 
 @given(PLACES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_aws_messages_decode_in_any_split(places: list[int]) -> None:
     body = HI + frame("metadata", {"usage": {}}) + HI
 

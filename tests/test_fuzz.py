@@ -32,7 +32,7 @@ from transforms.contract import Event
 EXAMPLES = int(os.environ.get("FUZZ", "40"))
 SEEDS = st.integers(0, 2**32)
 
-fuzzed = settings(max_examples=EXAMPLES, deadline=None, derandomize="FUZZ" not in os.environ)
+fuzzed = settings(max_examples=EXAMPLES, derandomize="FUZZ" not in os.environ)
 providers = pytest.mark.parametrize("name", PROVIDERS)
 
 

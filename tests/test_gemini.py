@@ -12,13 +12,13 @@ from google.genai import types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.calls import USER, calls_of, result, tool, tool_call
 from tests.cases import STREAM, Case, decode, feed_all, fold, params, run_stream
 from transforms import gemini, vertex
-from transforms.contract import Call, ErrorAnswer, Event, ProviderRequest, Unsigned
+from transforms.contract import Event, Unsigned
 from transforms.errors import RequestError, ResponseError
 from transforms.gemini.framing import AnswerDecoder
 
-USER = {"role": "user", "content": "Hello"}
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(8)).decode()
 WEBP = base64.b64encode(b"RIFF\x00\x00\x00\x00WEBPVP8 ").decode()
 PDF = base64.b64encode(b"%PDF-1.7 and so on").decode()
@@ -35,13 +35,7 @@ def ours(*roles: str) -> list[Any]:
     return [case for case in params(*roles) if case.id.startswith(OURS)]
 
 
-def call(model: str = "gemini-2.5-flash", base_url: str = "", **parameters: Any) -> Call:
-    request = {"model": "m", "messages": [USER], **parameters}
-    return Call(request, model, "chatcmpl-fixture", 1700000000, base_url)
-
-
-def built(model: str = "gemini-2.5-flash", **parameters: Any) -> ProviderRequest:
-    return gemini.PROVIDER.build_request(call(model, **parameters))
+call, built, refusal = calls_of(gemini.PROVIDER.build_request, "gemini-2.5-flash")
 
 
 def config(model: str = "gemini-2.5-flash", **parameters: Any) -> dict[str, Any]:
@@ -57,27 +51,8 @@ def user_parts(*parts: dict[str, Any], model: str = "gemini-2.5-flash") -> list[
     return content["parts"]
 
 
-def refusal(model: str = "gemini-2.5-flash", **parameters: Any) -> ErrorAnswer:
-    with pytest.raises(RequestError) as caught:
-        built(model, **parameters)
-    return caught.value.answer()
-
-
-def tool(name: str, **rest: Any) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": name, **rest}}
-
-
-def tool_call(call_id: str, name: str, arguments: str = "{}", **rest: Any) -> dict[str, Any]:
-    function = {"name": name, "arguments": arguments}
-    return {"id": call_id, "type": "function", "function": function, **rest}
-
-
 def signed(signature: object) -> dict[str, Any]:
     return {"extra_content": {"google": {"thought_signature": signature}}}
-
-
-def result(call_id: str, content: object, **rest: Any) -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": call_id, "content": content, **rest}
 
 
 # Requests
@@ -273,6 +248,26 @@ def test_effort_is_a_budget_or_a_level(model: str, effort: str, sent: dict[str, 
     shown = {} if effort == "none" else {"includeThoughts": True}
 
     assert config(model, reasoning_effort=effort) == {"thinkingConfig": {**sent, **shown}}
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "is_named"),
+    [
+        ("gemini-3-pro", "none", True),
+        ("gemini-3-pro", "minimal", True),
+        ("gemini-3-pro", "high", False),
+        ("gemini-3-pro", "max", True),
+        ("gemini-3-flash", "minimal", False),
+        ("gemini-2.5-pro", "none", True),
+        ("gemini-2.5-flash", "none", False),
+    ],
+)
+def test_effort_in_place_of_which_another_is_sent_is_named(
+    model: str, effort: str, is_named: bool
+) -> None:
+    sent = built(model, reasoning_effort=effort)
+
+    assert sent.dropped == (("reasoning_effort",) if is_named else ())
 
 
 @pytest.mark.parametrize(("effort", "dropped"), [("none", ()), ("low", ("reasoning_effort",))])
@@ -868,7 +863,7 @@ def test_highest_detail_is_said_of_all_before_generation_3(
 
 
 def test_members_that_cannot_be_said_are_named_once() -> None:
-    shown = {**image("https://a/b.png", detail="utmost"), "cache_control": {}}
+    shown = {**image("https://a/b.png", detail="utmost"), "cache_control": {"type": "ephemeral"}}
     odd = image("https://a/b.png", detail=[7])
     named = {"role": "user", "content": [shown, odd], "name": "Ann"}
 
@@ -1400,7 +1395,7 @@ ELEMENTS = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     elements=st.lists(ELEMENTS | st.builds(lambda e: {"a": [e]}, ELEMENTS), max_size=4),
     indent=st.sampled_from([None, 2]),

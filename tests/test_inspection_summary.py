@@ -10,7 +10,6 @@ ROUTED = {
     "model": "gpt-4o",
     "provider": "anthropic",
     "provider_model": "claude-sonnet-4-5",
-    "routed": True,
 }
 
 
@@ -28,16 +27,16 @@ def test_a_routed_call_tells_both_models_tokens_finish_and_time():
     assert told == ("gpt-4o → anthropic/claude-sonnet-4-5 · 1 234 → 567 tokens · stop · 2.3 s")
 
 
-def test_a_bare_call_tells_the_model_alone():
+def test_a_bare_call_tells_who_answered_too():
+    """As on the pages: nothing on record tells it from a routed call."""
     told = summary(
         model="gpt-4o",
         provider="openai",
         provider_model="gpt-4o",
-        routed=False,
         completion=completion("length", prompt_tokens=1, completion_tokens=2),
         duration_ms=80,
     )
-    assert told == "gpt-4o · 1 → 2 tokens · length · 80 ms"
+    assert told == "gpt-4o → openai/gpt-4o · 1 → 2 tokens · length · 80 ms"
 
 
 @pytest.mark.parametrize(
@@ -48,6 +47,7 @@ def test_a_bare_call_tells_the_model_alone():
         ("interrupted", "client left", "gpt-4o · interrupted: client left"),
         ("interrupted", None, "gpt-4o · interrupted"),
         ("streaming", None, "gpt-4o · streaming"),
+        ("unanswered", None, "gpt-4o · unanswered"),
     ],
 )
 def test_a_call_without_a_good_end_tells_how_it_ended(state, error, told):
@@ -101,8 +101,8 @@ def test_choices_that_end_differently_are_all_told():
     assert summary(model="m", completion={"choices": choices}) == "m · stop, length"
 
 
-def test_a_routed_call_that_keeps_the_model_names_it_once_more():
-    assert summary(model="qwen3:8b", provider="ollama", routed=True) == "qwen3:8b → ollama/qwen3:8b"
+def test_a_call_that_keeps_the_model_names_it_once_more():
+    assert summary(model="qwen3:8b", provider="ollama") == "qwen3:8b → ollama/qwen3:8b"
 
 
 def test_nothing_known_is_an_empty_comment():

@@ -277,7 +277,8 @@ def test_a_thread_shows_its_branches(get, opened):
 def test_an_exchange_without_an_answer_is_shown(get, opened):
     record(opened, "one", answered=False)
     page = get("/requests/one").text
-    assert "unanswered" in page
+    assert "<h1>gpt-4o → anthropic/claude-sonnet-4-5 · unanswered</h1>" in page
+    assert '<span class="state unanswered">unanswered</span>' in page
     assert "(not kept)" in page
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from interception.asking import Ready, ask, readable
+from interception.asking import Ready, ask
 from tests.upstream import Upstream, json_reply
 from transforms.errors import ResponseError
 
@@ -35,8 +35,3 @@ def test_a_provider_that_is_not_there_is_an_error() -> None:
         asked("http://127.0.0.1:1")
     answer = caught.value.answer()
     assert (answer.status, answer.code) == (502, "upstream_unreachable")
-
-
-def test_a_body_is_json_or_the_text_it_is() -> None:
-    assert readable(b'{"a": 1}') == {"a": 1}
-    assert readable(b"<html>\xff") == "<html>\ufffd"

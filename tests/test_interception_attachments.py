@@ -38,7 +38,9 @@ def call(*parts: object) -> Call:
 
 
 def attached(asked: Call, fetches=BOTH) -> Call:
-    return asyncio.run(attach(asked, fetches, allow_private=True))
+    messages = asked.request["messages"]
+    in_parts = [at for at, each in enumerate(messages) if isinstance(each["content"], list)]
+    return asyncio.run(attach(asked, fetches, in_parts, allow_private=True))
 
 
 def image(url: object) -> dict:

@@ -238,6 +238,8 @@ def test_who_is_trusted_upstream_is_trusted_here(tmp_path):
     trusted = options.Options(
         ssl_verify_upstream_trusted_ca=str(tmp_path / "mitmproxy-ca-cert.pem")
     )
-    with taddons.context(options=trusted):
+    with taddons.context(options=trusted) as context:
         assert fetched(served.url).status == 200
+    # It makes one where none is running, and leaves it open.
+    context.master.event_loop.close()
     served.close()

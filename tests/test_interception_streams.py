@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mitmproxy.net import encoding as codings
 
-from interception import streams
+from interception import decoding, streams
 from interception.streams import Translator, Watcher, assemble, stream_of
 from tests.answers import CLAUDE, body, claude_events, openai_events
 from tests.clients import ask, events
@@ -19,10 +21,10 @@ from transforms.errors import ResponseError
 PIECES: list[bytes] = []
 
 
-def translator(**parameters) -> Translator:
+def translator(encoding: str = "", **parameters) -> Translator:
     """A translator of Anthropic's stream."""
     call = Call(ask("gpt", stream=True, **parameters), "claude", "chatcmpl-1", 1)
-    return Translator(PROVIDERS["anthropic"], call, "", PIECES.append, lambda answer: answer)
+    return Translator(PROVIDERS["anthropic"], call, encoding, PIECES.append, lambda answer: answer)
 
 
 def run(stream, pieces: list[bytes]) -> bytes:
@@ -86,12 +88,47 @@ def test_an_exception_of_ours_is_an_error_event(monkeypatch, caplog):
     assert "could not be translated" in caplog.text
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_compressed_stream_that_is_corrupt_is_the_providers_error(encoding, caplog):
+    said = b"".join(codings.encode(event, encoding) for event in claude_events(["Hel"], end=False))
+    stream = translator(encoding)
+    got = list(events(run(stream, [said[:9], said[9:] + b"\xff" * 50, said])))
+    assert got[-2]["choices"][0]["delta"] == {"content": "Hel"}
+    assert got[-1]["error"]["type"] == "upstream_error"
+    assert "not in the encoding" in got[-1]["error"]["message"]
+    assert (stream.error.status, stream.complete, caplog.text) == (502, False, "")
+
+
+def test_a_piece_that_inflates_without_end_is_the_providers_error(monkeypatch):
+    monkeypatch.setattr(decoding, "LARGEST_BODY", 100_000)
+    stream = translator("gzip")
+    start, *_ = claude_events(["Hel"])
+    pings = b'event: ping\ndata: {"type": "ping"}\n\n' * 10_000
+    got = list(events(run(stream, [codings.encode(start + pings, "gzip")])))
+    assert "decodes to more than" in got[-1]["error"]["message"]
+    assert (stream.error.status, stream.complete) == (502, False)
+
+
 def test_done_comes_with_the_providers_end_mark_and_once():
     stream = translator()
     got = stream(WHOLE)
     assert got.endswith(b"data: [DONE]\n\n")
     assert stream(b"") == []
     assert stream.complete
+
+
+def test_parallel_calls_that_a_provider_tells_in_one_delta_reach_the_client_one_by_one():
+    called = [{"index": n, "id": f"call{n}abcd", "function": {"name": "f"}} for n in range(2)]
+    told = {
+        "choices": [{"index": 0, "delta": {"tool_calls": called}, "finish_reason": "tool_calls"}]
+    }
+    call = Call(ask("gpt", stream=True), "mistral-small", "chatcmpl-1", 1)
+    stream = Translator(PROVIDERS["mistral"], call, "", PIECES.append, lambda answer: answer)
+    got = list(events(run(stream, [b"data: " + body(told) + b"\n\n", b"data: [DONE]\n\n"])))
+    deltas = [chunk["choices"][0]["delta"] for chunk in got[:-1]]
+    calls = [delta["tool_calls"] for delta in deltas if delta.get("tool_calls")]
+    assert [(len(each), each[0]["index"]) for each in calls[:2]] == [(1, 0), (1, 1)]
+    assert {len(each) for each in calls} == {1}
 
 
 @pytest.mark.parametrize("asked", [True, False])
@@ -104,9 +141,16 @@ def test_a_plain_answer_is_streamed_with_the_usage_the_client_asked_for(asked):
     assert any("usage" in each for each in said[:-1]) == asked
 
 
-def test_a_body_that_is_neither_plain_nor_stream_is_an_error():
-    with pytest.raises(ResponseError):
-        assemble(PROVIDERS["anthropic"], Call(ask("gpt"), "claude", "c", 1), b"<html>")
+@pytest.mark.parametrize("content", [b"<html>", b""])
+def test_a_body_that_is_neither_plain_nor_stream_is_an_error(content):
+    with pytest.raises(ResponseError, match="neither JSON nor a stream"):
+        assemble(PROVIDERS["anthropic"], Call(ask("gpt"), "claude", "c", 1), content)
+
+
+def test_a_plain_answer_may_begin_with_a_byte_order_mark():
+    call = Call(ask("gpt"), "claude", "c", 1)
+    marked = assemble(PROVIDERS["anthropic"], call, BOM_UTF8 + body(CLAUDE))
+    assert marked == assemble(PROVIDERS["anthropic"], call, body(CLAUDE))
 
 
 def test_a_watched_stream_passes_as_it_is():

@@ -137,7 +137,9 @@ def test_parameters_have_mistrals_names() -> None:
 
 
 def test_what_mistral_does_not_know_is_named() -> None:
-    built = sent(user="a", logprobs=True, top_logprobs=2, store=True, chat_template_kwargs={})
+    built = sent(
+        user="a", logprobs=True, top_logprobs=2, store=True, chat_template_kwargs={"thinking": True}
+    )
 
     assert built.dropped == ("user", "logprobs", "top_logprobs", "store", "chat_template_kwargs")
     assert built.body.keys() == {"model", "messages"}

@@ -8,23 +8,16 @@ from typing import Any
 import pytest
 from ollama._types import ChatRequest, Image, Message, Options, Tool
 
+from tests.calls import USER, calls_of, tool, tool_call
 from tests.cases import Case, feed_all, fold, params
 from transforms import ollama
-from transforms.contract import Call, ErrorAnswer, Event, ProviderRequest
-from transforms.errors import RequestError, ResponseError
-
-USER = {"role": "user", "content": "Hello"}
+from transforms.contract import Call, ErrorAnswer, Event
+from transforms.errors import ResponseError
 
 OLLAMA_CASES = [case for case in params("provider_request.json") if case.id.startswith("ollama/")]
 
 
-def call(model: str = "qwen3:8b", **parameters: Any) -> Call:
-    request = {"model": "m", "messages": [USER], **parameters}
-    return Call(request, model, completion_id="chatcmpl-fixture", created=1700000000)
-
-
-def built(model: str = "qwen3:8b", **parameters: Any) -> ProviderRequest:
-    return ollama.build_request(call(model, **parameters))
+call, built, refusal = calls_of(ollama.build_request, "qwen3:8b")
 
 
 def body(**parameters: Any) -> dict[str, Any]:
@@ -35,20 +28,6 @@ def body(**parameters: Any) -> dict[str, Any]:
 
 def messages(*given: dict[str, Any]) -> list[dict[str, Any]]:
     return built(messages=list(given)).body["messages"]
-
-
-def refusal(**parameters: Any) -> ErrorAnswer:
-    with pytest.raises(RequestError) as caught:
-        built(**parameters)
-    return caught.value.answer()
-
-
-def tool(name: str, **rest: Any) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": name, **rest}}
-
-
-def tool_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 # Requests
@@ -150,15 +129,33 @@ def test_values_that_ask_for_nothing_are_not_named() -> None:
         ("qwen3:8b", "minimal", True),
         ("qwen3:8b", "high", True),
         ("gpt-oss:20b", "none", False),
-        ("gpt-oss:20b", "minimal", "low"),
         ("gpt-oss:20b", "medium", "medium"),
-        ("hf.co/unsloth/GPT-OSS-20b", "xhigh", "max"),
+        ("hf.co/unsloth/GPT-OSS-20b", "max", "max"),
     ],
 )
 def test_reasoning_effort_is_a_level_only_for_models_that_know_levels(
     model: str, effort: str, think: bool | str
 ) -> None:
-    assert built(model, reasoning_effort=effort).body["think"] == think
+    sent = built(model, reasoning_effort=effort)
+
+    assert (sent.body["think"], sent.dropped) == (think, ())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "think"),
+    [
+        ({"reasoning_effort": "minimal"}, "low"),
+        ({"reasoning_effort": "xhigh"}, "max"),
+        ({"reasoning_effort": "high", "think": False}, False),
+    ],
+    ids=str,
+)
+def test_effort_in_place_of_which_another_is_sent_is_named(
+    parameters: dict[str, Any], think: bool | str
+) -> None:
+    sent = built("gpt-oss:20b", **parameters)
+
+    assert (sent.body["think"], sent.dropped) == (think, ("reasoning_effort",))
 
 
 def test_unknown_reasoning_effort_is_refused() -> None:
@@ -353,8 +350,9 @@ def image(url: object) -> dict[str, Any]:
         "data:image/png;base64,AA==",
         {"url": "data:image/png;base64,AA=="},
         {"url": "DATA:image/png;name=a;BASE64,AA==", "detail": "auto"},
+        "data:image/png;base64,A\nA%3D\r\n=",
     ],
-    ids=["bare text", "object", "capitals"],
+    ids=["bare text", "object", "capitals", "broken and escaped"],
 )
 def test_image_is_the_bare_base64(url: object) -> None:
     assert messages(image(url)) == [{"role": "user", "content": "", "images": ["AA=="]}]
@@ -381,6 +379,15 @@ def test_audio_travels_among_the_images() -> None:
     assert messages({"role": "user", "content": [audio]}) == [
         {"role": "user", "content": "", "images": ["AA=="]}
     ]
+
+
+@pytest.mark.parametrize("audio", [{}, {"data": ""}, {"data": 7}], ids=str)
+def test_audio_without_data_is_refused(audio: dict[str, Any]) -> None:
+    part = {"type": "input_audio", "input_audio": audio}
+
+    answer = refusal(messages=[{"role": "user", "content": [part]}])
+
+    assert answer.param == "messages[0].content[0].input_audio.data"
 
 
 def test_members_of_messages_that_cannot_be_said_are_named_once() -> None:
@@ -453,9 +460,10 @@ def test_answer_with_calls_stops_for_them_unless_it_was_cut(
         ({"prompt_eval_count": 30, "eval_count": 12}, (30, 12, 42)),
         ({"eval_count": 12}, (0, 12, 12)),
         ({"prompt_eval_count": 30}, (30, 0, 30)),
+        ({"prompt_eval_count": 30.0, "eval_count": "12"}, (30, 0, 30)),
         ({}, None),
     ],
-    ids=["both", "cached prompt", "no answer", "none"],
+    ids=["both", "cached prompt", "no answer", "odd", "none"],
 )
 def test_usage_is_what_was_counted(
     counts: dict[str, int], usage: tuple[int, int, int] | None
@@ -644,6 +652,13 @@ def test_reported_error_keeps_the_status_it_would_have_had() -> None:
         streamed(line(content="Hi"), {"StatusCode": 429, "error": "slow down"})
 
     assert caught.value.answer() == ErrorAnswer(429, "slow down", "requests", "rate_limit_exceeded")
+
+
+def test_reported_error_without_a_status_is_the_provider_s_own() -> None:
+    with pytest.raises(ResponseError) as caught:
+        streamed(line(content="Hi"), {"error": "unexpected EOF"})
+
+    assert caught.value.answer() == ErrorAnswer(502, "unexpected EOF", "server_error")
 
 
 @pytest.mark.parametrize(

@@ -652,6 +652,40 @@ CALLS = {
         [("a", "f", "{}"), ("b", "g", "{}")],
     ),
     "no id": ([fragment("{}", index=0, name="f")], [("call_fixture_0", "f", "{}")]),
+    "name after the id": (
+        [
+            fragment("", index=0, id="a"),
+            fragment("", index=1, id="b"),
+            fragment("", index=1, name="g"),
+            fragment("{", index=0, name="f"),
+            fragment("}", index=0),
+        ],
+        [("b", "g", "{}"), ("a", "f", "{}")],
+    ),
+    "id after the name": (
+        [fragment("", index=0, name="f"), fragment("[]", index=0, id="a")],
+        [("call_fixture_0", "f", "[]")],
+    ),
+    "another id in each fragment": (
+        [
+            fragment("{", index=0, id="a", name="f"),
+            fragment('"x":', index=0, id="b"),
+            fragment("1}", index=0, id="c"),
+            fragment("", index=0, id="e"),
+            fragment("[]", index=1, id="d", name="g"),
+        ],
+        [("a", "f", '{"x":1}'), ("d", "g", "[]")],
+    ),
+    "ids before names, no index": (
+        [
+            fragment("", id="a"),
+            fragment("{}", name="f"),
+            fragment("", id="b"),
+            fragment("[]", name="g"),
+        ],
+        [("a", "f", "{}"), ("b", "g", "[]")],
+    ),
+    "nothing but an id": ([fragment("", index=0, id="a")], [("a", "", "{}")]),
     "custom call": (
         [
             chunk({"tool_calls": [{"index": 0, "id": "a", "type": "custom", "custom": custom}]})
@@ -686,6 +720,42 @@ def test_only_the_first_fragment_names_the_call() -> None:
             }
         ],
         [{"index": 0, "function": {"arguments": "}"}}],
+    ]
+
+
+def test_what_a_call_bears_beside_is_told_with_its_name() -> None:
+    """Google's own layer puts thought signatures there."""
+    extra = {"google": {"thought_signature": "c2ln"}}
+    signed = fragment("{}", index=0, id="a", name="f", extra_content=extra)
+
+    assert message(signed, stop())["tool_calls"] == [
+        {
+            "extra_content": extra,
+            "id": "a",
+            "type": "function",
+            "function": {"name": "f", "arguments": "{}"},
+        }
+    ]
+
+
+def test_call_waits_for_its_name() -> None:
+    """Clients take it from the first fragment alone."""
+    told = deltas(fragment("", index=0, id="a"), fragment("", index=0, name="f"), stop())
+
+    assert told == [
+        {"role": "assistant", "content": ""},
+        {
+            "tool_calls": [
+                {
+                    "index": 0,
+                    "id": "a",
+                    "type": "function",
+                    "function": {"name": "f", "arguments": ""},
+                }
+            ]
+        },
+        {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]},
+        {},
     ]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from models import MODELS, TABLES, migrate
+from migrations import migrate
+from models import MODELS, TABLES
 from recording.database import RecordDatabase
 
 

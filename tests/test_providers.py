@@ -24,7 +24,7 @@ from tests.cases import (
     without_nulls,
 )
 from transforms import PROVIDERS
-from transforms.chat_request import check_request
+from transforms.chat_request import NEUTRAL, check_request
 from transforms.contract import CHAT_PARAMETERS, WEB, Call, Event, Provider, ProviderRequest, Stream
 from transforms.errors import RequestError, ResponseError
 
@@ -296,6 +296,21 @@ def is_finish(chunk: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("case", WHOLE_STREAMS)
+def test_tokens_counted_so_far_add_up_and_end_as_those_of_the_answer(case: Case) -> None:
+    stream, chunks = case.provider.open_stream(case.call), []
+
+    for event in decode(case.provider, [case.stream]):
+        chunks += stream.feed(event)
+        counted = stream.usage or {}
+        if "total_tokens" in counted:
+            total = counted["prompt_tokens"] + counted["completion_tokens"]
+            assert counted["total_tokens"] == total
+    chunks += stream.close()
+
+    assert stream.usage in (None, fold(chunks).get("usage"))
+
+
+@pytest.mark.parametrize("case", WHOLE_STREAMS)
 def test_nothing_is_told_of_an_answer_before_its_end(case: Case) -> None:
     """One finish for each choice, after all it says; then usage, if any."""
     chunks, _ = run_stream(case, [case.stream])
@@ -496,6 +511,258 @@ def test_parameter_that_is_null_is_absent(provider: Provider, parameter: str) ->
 
 
 @pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_a_search_without_options_is_carried_dropped_by_name_or_refused(provider: Provider) -> None:
+    """Empty as it is, it asks for a search."""
+    sent, bare = built(provider, {"web_search_options": {}}), built(provider, {})
+
+    if isinstance(sent, RequestError):
+        assert sent.answer().param == "web_search_options"
+    else:
+        assert isinstance(bare, ProviderRequest)
+        assert "web_search_options" in sent.dropped or sent.body != bare.body
+
+
+USUAL: list[tuple[str, Any]] = [
+    *NEUTRAL.items(),
+    ("tool_choice", "auto"),
+    ("tool_choice", "none"),
+    ("response_format", {"type": "text"}),
+]
+"""What happens anyway; without tools that goes for these choices among them."""
+
+
+@pytest.mark.parametrize(("name", "value"), USUAL, ids=repr)
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_what_happens_anyway_is_not_named_where_it_is_asked_for(
+    provider: Provider, name: str, value: Any
+) -> None:
+    sent = built(provider, {name: value})
+
+    assert isinstance(sent, ProviderRequest)
+    assert sent.dropped == ()
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_of_two_limits_the_newer_wins_and_the_other_is_named(provider: Provider) -> None:
+    limit, same, both = (
+        built(provider, {"max_completion_tokens": 700, **older})
+        for older in ({}, {"max_tokens": 700}, {"max_tokens": 500})
+    )
+
+    assert isinstance(limit, ProviderRequest)
+    assert isinstance(same, ProviderRequest)
+    assert isinstance(both, ProviderRequest)
+    if both.body.get("max_tokens") == 500:
+        assert both.body["max_completion_tokens"] == 700
+    else:
+        assert both.body == same.body == limit.body
+        assert "max_tokens" in both.dropped
+        assert "max_tokens" not in same.dropped or "max_completion_tokens" in limit.dropped
+
+
+LIMITS: list[tuple[str, float]] = [("temperature", 0), ("temperature", 2), ("top_p", 0)]
+LIMITS += [("top_p", 1), ("presence_penalty", -2), ("frequency_penalty", 2)]
+
+
+@pytest.mark.parametrize(("name", "limit"), LIMITS)
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_limit_of_openais_range_is_sent_as_it_is_or_named(
+    provider: Provider, name: str, limit: float
+) -> None:
+    sent, bare = built(provider, {name: limit}), built(provider, {})
+
+    assert isinstance(sent, ProviderRequest)
+    assert isinstance(bare, ProviderRequest)
+    is_usual = (name, limit) == ("top_p", 1) and sent.body == bare.body
+    is_sent = f": {limit}" in json.dumps(sent.body) and sent.body != bare.body
+    assert is_sent or is_usual or name in sent.dropped
+
+
+# Members nobody has heard of
+
+UNHEARD_OF = "unheard_of"
+NOTHING: list[Any] = [None, "", [], {}]
+SOMETHING: list[Any] = [False, 0, "a", [0], {"a": 0}]
+PLACES = {
+    **dict.fromkeys(("system", "user", "assistant", "tool"), "messages[]."),
+    "part": "messages[].content[].",
+    "image": "messages[].content[].image_url.",
+    "file": "messages[].content[].file.",
+    "sound": "messages[].content[].input_audio.",
+    "call": "messages[].tool_calls[].",
+    "function": "tools[].function.",
+    "whole tool": "tools[].",
+    "arguments": "messages[].tool_calls[].function.",
+    "choice": "tool_choice.",
+    "chosen": "tool_choice.function.",
+    "allowed": "tool_choice.allowed_tools.",
+    "format": "response_format.",
+    "schema": "response_format.json_schema.",
+    "stream": "stream_options.",
+    "top": "",
+}
+FORMAT = {"format", "schema"}
+PNG = "data:image/png;base64,iVBORw0KGgoAAAAA"
+PDF = "data:application/pdf;base64,JVBERi0xLjQK"
+MEDIA: dict[str, tuple[str, dict[str, Any]]] = {
+    "image": ("image_url", {"url": PNG}),
+    "file": ("file", {"file_data": PDF}),
+    "sound": ("input_audio", {"data": "UklGRg==", "format": "wav"}),
+}
+"""Content parts that not every provider takes: type and content."""
+
+
+def conversation(*places: str, **more: Any) -> dict[str, Any]:
+    """A conversation with more members at some of its places."""
+    arguments = {"name": "f", "arguments": "{}"}
+    call = {"id": "call_1", "type": "function", "function": arguments}
+    part, media = {"type": "text", "text": "Hello"}, copy.deepcopy(MEDIA)
+    shown = [
+        {"type": media[place][0], media[place][0]: media[place][1]}
+        for place in MEDIA
+        if place in places
+    ]
+    at: dict[str, dict[str, Any]] = {
+        "system": {"role": "system", "content": "Be brief."},
+        "user": {"role": "user", "content": [part, *shown]},
+        "assistant": {"role": "assistant", "content": "Wait.", "tool_calls": [call]},
+        "tool": {"role": "tool", "tool_call_id": "call_1", "content": "7"},
+    }
+    messages = [*at.values()]
+    function, schema = {"name": "f", "parameters": {"type": "object"}}, {"type": "object"}
+    at |= {"part": part, "call": call, "arguments": arguments, "top": {}}
+    at |= {place: content for place, (_, content) in media.items()}
+    at |= {"function": function, "whole tool": {"type": "function", "function": function}}
+    at |= {"schema": {"name": "a", "schema": schema}, "stream": {"include_usage": True}}
+    at |= {"chosen": {"name": "f"}, "allowed": {"mode": "auto", "tools": [at["whole tool"]]}}
+    at["choice"] = {"type": "function", "function": at["chosen"]}
+    at["format"] = {"type": "json_schema", "json_schema": at["schema"]}
+    request: dict[str, Any] = {"messages": messages, "tools": [at["whole tool"]]}
+    if FORMAT & {*places}:
+        # Not everybody takes it beside tools.
+        request = {"messages": messages[:2], "response_format": at["format"]}
+    if {"choice", "chosen"} & {*places}:
+        request["tool_choice"] = at["choice"]
+    if "allowed" in places:
+        request["tool_choice"] = {"type": "allowed_tools", "allowed_tools": at["allowed"]}
+    if "stream" in places:
+        request |= {"stream": True, "stream_options": at["stream"]}
+    for place in places:
+        at[place].update(more)
+    return copy.deepcopy({**request, **at["top"]})
+
+
+@pytest.mark.parametrize("value", NOTHING, ids=repr)
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_unknown_member_that_says_nothing_is_not_named(provider: Provider, value: Any) -> None:
+    for places in (PLACES.keys() - FORMAT - MEDIA.keys(), FORMAT):
+        sent = built(provider, conversation(*places, **{UNHEARD_OF: value}))
+
+        assert isinstance(sent, ProviderRequest)
+        assert not [name for name in sent.dropped if UNHEARD_OF in name]
+
+
+@pytest.mark.parametrize("value", SOMETHING, ids=repr)
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_unknown_member_that_says_something_is_carried_or_named(
+    provider: Provider, place: str, value: Any
+) -> None:
+    sent = built(provider, conversation(place, **{UNHEARD_OF: value}))
+
+    if isinstance(sent, RequestError):
+        assert place in MEDIA
+        return
+    name = f"{PLACES[place]}{UNHEARD_OF}"
+    is_carried = f'"{UNHEARD_OF}": {json.dumps(value)}' in json.dumps(sent.body)
+    is_named = not {name, name.partition(".")[0]}.isdisjoint(sent.dropped)
+    assert is_carried != is_named
+
+
+ABSENT, ANY = {"type": "function", "function": {"name": "absent"}}, conversation()["tools"][0]
+CHOICES_OF_NOTHING: dict[str, Any] = {
+    "named": ABSENT,
+    "allowed": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [ABSENT]}},
+    "in part": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [ANY, ABSENT]}},
+    "empty": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}},
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES_OF_NOTHING.values(), ids=CHOICES_OF_NOTHING)
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_choice_of_a_tool_that_is_not_there_is_carried_named_or_refused(
+    provider: Provider, choice: Any
+) -> None:
+    sent = built(provider, {**conversation(), "tool_choice": choice})
+
+    if isinstance(sent, RequestError):
+        assert sent.answer().param == "tool_choice"
+    else:
+        assert sent.body.get("tool_choice") == choice or "tool_choice" in sent.dropped
+
+
+@pytest.mark.parametrize("choice", ["required", ANY], ids=["any", "named"])
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_demand_for_a_call_without_tools_is_carried_named_or_refused(
+    provider: Provider, choice: Any
+) -> None:
+    sent = built(provider, {"tool_choice": choice})
+
+    if isinstance(sent, RequestError):
+        assert sent.answer().param == "tool_choice"
+    else:
+        assert sent.body.get("tool_choice") == choice or "tool_choice" in sent.dropped
+
+
+DOCUMENTED: list[tuple[str, str, Any]] = [
+    *((place, "name", "Ann") for place in ("system", "user", "assistant")),
+    ("image", "detail", "low"),
+    ("file", "filename", "a.pdf"),
+    ("function", "description", "Tells the time."),
+    ("function", "strict", True),
+    ("schema", "name", "b"),
+    ("schema", "description", "What was asked for."),
+    ("schema", "strict", True),
+    ("stream", "include_obfuscation", False),
+]
+SAY_NOTHING = {("schema", "name"), ("stream", "include_obfuscation")}
+ENFORCING = {"anthropic", "bedrock", "cohere", "gemini", "ollama", "vertex"}
+"""Providers that make every answer fit its schema, so that `strict` asks for what happens."""
+
+
+@pytest.mark.parametrize(("place", "name", "value"), DOCUMENTED)
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_member_that_openai_knows_is_carried_or_named(
+    provider: Provider, place: str, name: str, value: Any
+) -> None:
+    sent = built(provider, conversation(place, **{name: value}))
+    bare = built(provider, conversation(place))
+
+    if isinstance(sent, RequestError) or isinstance(bare, RequestError):
+        assert place in MEDIA
+        return
+    is_named = f"{PLACES[place]}{name}" in sent.dropped
+    is_kept = (place, name) == ("schema", "strict") and provider.name in ENFORCING
+    if is_kept or (place, name) in SAY_NOTHING:
+        assert not is_named
+    else:
+        assert is_named or sent.body != bare.body
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_an_answer_of_openais_that_is_sent_back_loses_nothing(provider: Provider) -> None:
+    """Clients send it as it came, with all its members."""
+    empty = {"refusal": None, "annotations": [], "audio": None, "function_call": None}
+    user = {"role": "user", "content": "Hello"}
+    answer = {"role": "assistant", "content": "Hello!", **empty}
+
+    sent = built(provider, {"messages": [user, answer, user]})
+
+    assert isinstance(sent, ProviderRequest)
+    assert sent.dropped == ()
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
 def test_model_of_the_route_is_sent(provider: Provider) -> None:
     sent = provider.build_request(small_call())
 
@@ -524,3 +791,15 @@ def test_image_by_address_is_carried_or_fetched_where_data_would_do(
         assert "data:" not in sent.answer().message
     else:
         assert part["image_url"]["url"] in json.dumps(sent.body)
+
+
+@pytest.mark.parametrize("beginning", ["DATA:image/png;base64,", "data:image/png;BASE64,"])
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_a_data_url_is_read_however_it_is_spelt(provider: Provider, beginning: str) -> None:
+    def shown(url: str) -> ProviderRequest | RequestError:
+        part = {"type": "image_url", "image_url": {"url": url}}
+        return built(provider, {"messages": [{"role": "user", "content": [part]}]})
+
+    usual, odd = shown(PNG), shown(PNG.replace("data:image/png;base64,", beginning))
+
+    assert type(odd) is type(usual)

@@ -185,10 +185,13 @@ def test_a_bare_call_passes_byte_for_byte(proxy, upstream):
     assert received.headers["accept-encoding"] == "br"
 
 
-def test_a_bare_stream_passes_as_it_arrives_and_is_recorded_assembled(proxy, upstream):
+@pytest.mark.parametrize("content_type", ["text/event-stream; charset=utf-8", "Text/Event-Stream"])
+def test_a_bare_stream_passes_as_it_arrives_and_is_recorded_assembled(
+    proxy, upstream, content_type
+):
     gate = threading.Event()
     said = openai_events()
-    upstream.reply(stream_reply([*said[:2], gate, *said[2:]]))
+    upstream.reply(Reply([*said[:2], gate, *said[2:]], content_type=content_type))
     with (
         http(proxy) as client,
         client.stream(

@@ -123,8 +123,8 @@ def test_calls_go_on_and_the_record_catches_up(proxy, trouble):
     more = ["more", "yet more"] if trouble is full_disk else []
     names = asked("before", "during", *more, "after")
     assert recorded(proxy, len(names)) == names
-    assert "The database cannot be written" in proxy.log
-    assert "The database is back" in proxy.log
+    proxy.wait_to_say("The database cannot be written")
+    proxy.wait_to_say("The database is back")
     assert sorted(during)[-2] - before < LONGEST_WAIT_S + NOISE_S
     assert not list(proxy.folder.glob("*.spill*"))
 
@@ -134,7 +134,7 @@ def test_a_file_that_is_deleted_under_us_is_begun_anew(proxy):
         path.unlink()
     call(proxy, "after")
     assert recorded(proxy, CALLS) == asked("after")[1:]
-    assert "was removed or replaced" in proxy.log
+    proxy.wait_to_say("was removed or replaced")
 
 
 def test_a_file_that_is_spoilt_under_us_makes_records_wait_until_it_is_out_of_the_way(proxy):
@@ -149,7 +149,7 @@ def test_a_file_that_is_spoilt_under_us_makes_records_wait_until_it_is_out_of_th
         if path.suffix != ".spill":
             path.rename(path.with_name(f"spoilt{path.name}"))
     assert recorded(proxy, CALLS) == asked("during")[1:]
-    assert "The database is back" in proxy.log
+    proxy.wait_to_say("The database is back")
 
 
 def waiting(proxy: Proxy) -> None:
@@ -158,7 +158,7 @@ def waiting(proxy: Proxy) -> None:
     while not list(proxy.folder.glob("chats.db.spill")):
         assert time.monotonic() < deadline, proxy.log
         time.sleep(0.02)
-    assert "The database cannot be written" in proxy.log
+    proxy.wait_to_say("The database cannot be written")
 
 
 def test_a_spoilt_file_ends_the_start_and_says_why(start_proxy, tmp_path):

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import signal
 import socket
 import threading
 import time
 
-import httpx
 import openai
 import pytest
 from mitmproxy.net import encoding as codings
 
 from tests.answers import CLAUDE, OPENAI, body, claude_events, openai_events
 from tests.clients import NOWHERE, ask, events, http, post
-from tests.proxy import Proxy
 from tests.upstream import Reply, json_reply, stream_reply
 
 
@@ -57,6 +55,10 @@ def bad_bodies():
         "a parameter twice": (
             b'{"model":"claude-x","messages":[{"role":"user","content":"Hi"}],"model":"claude-y"}',
             "model",
+        ),
+        "a message's member twice": (
+            b'{"model":"claude-x","messages":[{"role":"user","content":"Hi","content":"Ho"}]}',
+            "messages[0].content",
         ),
         "several answers": (ask("claude-x", n=2), "n"),
     }
@@ -107,6 +109,103 @@ def test_a_compressed_request_is_read(proxy, upstream, encoding):
     assert answer.status_code == 200
     assert upstream.received[0].json["messages"][0]["content"] == "packed"
     assert "content-encoding" not in upstream.received[0].headers
+
+
+def in_parts(text: bytes, encoding: str) -> list[bytes]:
+    """A text in several gzip members or zstd frames."""
+    third = len(text) // 3
+    each = (text[:third], text[third:-third], text[-third:])
+    return [codings.encode(part, encoding) for part in each]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+@pytest.mark.parametrize("routed", [True, False])
+def test_a_request_in_several_members_is_read_to_its_end(proxy, upstream, encoding, routed):
+    upstream.reply(json_reply(body(CLAUDE if routed else OPENAI)))
+    sent = body(ask("claude-x" if routed else "mine", "all of it"))
+    url = f"{NOWHERE if routed else upstream.url}/v1/chat/completions"
+    packed = b"".join(in_parts(sent, encoding))
+    answer = post(proxy, packed, url=url, content_encoding=encoding)
+    assert answer.status_code == 200
+    [received] = upstream.received
+    said = received.json["messages"][0]["content"] if routed else received.body
+    assert said == ("all of it" if routed else packed)
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert json.loads(row["openai_request"]) == json.loads(sent)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+@pytest.mark.parametrize("routed", [True, False])
+def test_a_plain_answer_in_several_members_is_read_to_its_end(proxy, upstream, encoding, routed):
+    said = in_parts(body(CLAUDE if routed else OPENAI), encoding)
+    upstream.reply(json_reply(b"".join(said), content_encoding=encoding))
+    url = f"{NOWHERE if routed else upstream.url}/v1/chat/completions"
+    answer = post(proxy, ask("claude-x" if routed else "mine"), url=url)
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert (answer.status_code, row["state"]) == (200, "complete")
+    assert json.loads(row["provider_response"]) == (CLAUDE if routed else OPENAI)
+    if routed:
+        assert answer.json() == json.loads(row["openai_response"])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+@pytest.mark.parametrize("routed", [True, False])
+def test_a_stream_in_several_members_is_read_to_its_end(proxy, upstream, encoding, routed, whole):
+    said = b"".join(claude_events() if routed else openai_events())
+    pieces = in_parts(said, encoding)
+    sent = [b"".join(pieces)] if whole else pieces
+    upstream.reply(stream_reply(sent, headers={"content-encoding": encoding}))
+    url = f"{NOWHERE if routed else upstream.url}/v1/chat/completions"
+    answer = post(proxy, ask("claude-x" if routed else "mine", stream=True), url=url)
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert row["state"] == "complete"
+    completion = json.loads(row["openai_response"])
+    assert completion["choices"][0]["message"]["content"] == "Hello there"
+    if routed:
+        assert answer.text.endswith("data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_compressed_answer_that_is_corrupt_is_the_providers_error(proxy, upstream, streams):
+    said = b"".join(claude_events()) if streams else body(CLAUDE)
+    packed = codings.encode(said, "gzip")
+    spoilt = packed[: len(packed) // 2] + b"\xff" * 50
+    headers = {"content-encoding": "gzip"}
+    reply = stream_reply([spoilt], headers=headers)
+    upstream.reply(reply if streams else json_reply(spoilt, content_encoding="gzip"))
+    answer = post(proxy, ask("claude-x", stream=streams))
+    assert answer.status_code == (200 if streams else 502)
+    [*_, error] = [*events(answer.content)] if streams else [answer.json()]
+    assert error["error"]["type"] == "upstream_error"
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert (row["state"], row["error"]) == ("failed", error["error"]["message"])
+    assert "Traceback" not in proxy.log
+    assert "could not be translated" not in proxy.log
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize(
+    ("name", "told", "kept"),
+    [
+        ("\ud800", "%ED%A0%80", "?"),
+        ("a\r\nx-evil: 1", "a%0D%0Ax-evil:%201", "a\r\nx-evil: 1"),
+        ("\0", "%00", "\ufffd"),
+        ("k" * 70_000, "k" * 100 + "...", "k" * 70_000),
+    ],
+    ids=["lone surrogate", "line break", "NUL", "long"],
+)
+def test_a_name_that_no_header_takes_is_told_all_the_same(
+    proxy, upstream, name, told, kept, streams
+):
+    upstream.reply(stream_reply(claude_events()) if streams else json_reply(body(CLAUDE)))
+    answer = post(proxy, body(ask("claude-x", stream=streams) | {name: 1}))
+    assert answer.status_code == 200
+    assert answer.headers["x-chat-dropped"] == told
+    assert "x-evil" not in answer.headers
+    assert "error" not in answer.text
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert (row["dropped"], row["state"]) == (kept, "complete")
 
 
 def test_lone_surrogates_and_huge_integers_still_work(proxy, upstream):
@@ -174,10 +273,11 @@ def test_a_stream_that_is_refused_gets_the_real_status(proxy, upstream):
     assert answer.json()["error"]["message"] == "Busy"
 
 
-def test_an_error_in_mid_stream_is_one_error_event(proxy, upstream):
+@pytest.mark.parametrize("end", ["clean", "reset"])
+def test_an_error_in_mid_stream_is_one_error_event(proxy, upstream, end):
     said = claude_events(["Hel"], end=False)
     error = {"type": "error", "error": {"type": "overloaded_error", "message": "Busy"}}
-    upstream.reply(stream_reply([*said, b"event: error\ndata: " + body(error) + b"\n\n"]))
+    upstream.reply(stream_reply([*said, b"event: error\ndata: " + body(error) + b"\n\n"], end=end))
     answer = post(proxy, ask("claude-x", stream=True))
     *chunks, last = events(answer.content)
     assert last["error"]["message"] == "Busy"
@@ -211,8 +311,10 @@ def test_a_stream_that_stops_early_ends_in_an_error_and_is_kept(proxy, upstream,
     assert [chunk["choices"][0]["finish_reason"] for chunk in chunks] == [None, None]
     row = proxy.exchange(answer.headers["x-chat-request-id"])
     assert (row["state"], row["finish_reason"]) == ("interrupted", None)
-    assert row["error"]
+    assert row["error"] == last["error"]["message"]
     assert row["first_chunk_ms"] is not None
+    # What `message_start` counted.
+    assert [row[f"{kind}_tokens"] for kind in ("prompt", "completion", "total")] == [12, 4, 16]
     assert json.loads(row["openai_response"])["choices"][0]["message"]["content"] == "Hel"
 
 
@@ -251,7 +353,10 @@ def test_a_silent_provider_is_a_504(proxy, upstream):
 def test_a_provider_that_falls_silent_in_mid_stream_ends_in_an_error_event(proxy, upstream):
     upstream.reply(stream_reply(claude_events(["Hel"], end=False), end="hang"))
     answer = post(proxy, ask("claude-x", stream=True))
-    assert list(events(answer.content))[-1]["error"]["code"] == "timeout"
+    last = list(events(answer.content))[-1]["error"]
+    assert (last["code"], last["message"]) == ("timeout", "`anthropic` said nothing for 3 s.")
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert (row["state"], row["error"]) == ("interrupted", last["message"])
 
 
 @pytest.mark.parametrize(
@@ -304,27 +409,6 @@ def test_a_client_that_leaves_after_done_has_a_complete_answer(proxy, upstream):
                 break
     row = proxy.exchange(answer.headers["x-chat-request-id"])
     assert (row["state"], row["error"], row["finish_reason"]) == ("complete", None, "stop")
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_proxy_that_stops_keeps_the_partial_answer(start_proxy, upstream, how):
-    proxy: Proxy = start_proxy(routes=[f"*=ollama/x@{upstream.url}"]).wait_until_up()
-    line = b'{"message":{"role":"assistant","content":"Hel"},"done":false}\n'
-    upstream.reply(Reply([line], content_type="application/x-ndjson", end="hang"))
-    with (
-        http(proxy) as client,
-        client.stream(
-            "POST", f"{NOWHERE}/v1/chat/completions", json=ask("any", stream=True)
-        ) as answer,
-    ):
-        pieces = answer.iter_raw()
-        next(pieces)
-        assert proxy.stop(how) == 0
-        with pytest.raises(httpx.HTTPError):
-            list(pieces)
-    row = proxy.exchange(answer.headers["x-chat-request-id"])
-    assert (row["state"], row["error"]) == ("interrupted", "the proxy stopped")
-    assert json.loads(row["openai_response"])["choices"][0]["message"]["content"] == "Hel"
 
 
 def test_a_stream_is_saved_while_it_runs(proxy, upstream):
@@ -381,3 +465,39 @@ def test_the_socket_of_a_cut_stream_ends_properly(proxy, upstream):
             assert piece, got
             got += piece
     assert b'{"error":' in got
+
+
+CONNECTIONS = {
+    "asked to close": ("HTTP/1.1", "Connection: close\r\n", True),
+    "asked to close among others": ("HTTP/1.1", "Connection: TE, close\r\n", True),
+    "of HTTP/1.0": ("HTTP/1.0", "", True),
+    "of HTTP/1.0, asked to stay": ("HTTP/1.0", "Connection: keep-alive\r\n", False),
+    "usual": ("HTTP/1.1", "", False),
+}
+
+
+@pytest.mark.parametrize("how", ["plain", "stream", "refused", "unreachable"])
+@pytest.mark.parametrize(
+    ("version", "said", "closes"), CONNECTIONS.values(), ids=CONNECTIONS.keys()
+)
+def test_a_connection_is_closed_after_the_answer_where_the_client_says_so(
+    proxy, upstream, version, said, closes, how
+):
+    is_stream = how == "stream"
+    # A stream to HTTP/1.0 ends with its connection.
+    ends = closes or (is_stream and version == "HTTP/1.0")
+    upstream.reply(stream_reply(claude_events()) if is_stream else json_reply(body(CLAUDE)))
+    model = "nowhere" if how == "unreachable" else "claude-x"
+    request = body(ask(model, stream=is_stream, **({"n": 2} if how == "refused" else {})))
+    head = f"POST {NOWHERE}/v1/chat/completions {version}\r\nHost: api.openai.invalid\r\n{said}"
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client:
+        client.sendall(f"{head}Content-Length: {len(request)}\r\n\r\n".encode() + request)
+        got = client.recv(65536)
+        is_open, deadline = True, time.monotonic() + (10 if ends else 0.3)
+        while is_open and time.monotonic() < deadline:
+            client.settimeout(0.1)
+            with contextlib.suppress(TimeoutError):
+                piece = client.recv(65536)
+                got, is_open = got + piece, bool(piece)
+    assert is_open is not ends
+    assert {"plain": b"Hello there", "stream": b"[DONE]"}.get(how, b'"error"') in got

@@ -23,13 +23,17 @@ SECRET = "a-word-of-the-prompt"
 BUG = """
 from dataclasses import replace
 from inspection import contentviews
-from interception import bare_call, call_in_flight, messages, routed_call, streams
-from recording import Recorder
+from interception import bare_call, call_in_flight, messages, reading, routed_call, streams
+from recording import Recorder, recorder
 from transforms import PROVIDERS
 import interception, routes
 
 def fault(*arguments, **named):
     raise RuntimeError("{secret}"[::-1])
+
+def once(bug):
+    original, bugs = recorder.Memory.remember, [bug]
+    return lambda *told: bugs.pop()() if bugs else original(*told)
 
 def put(provider, **transforms):
     for name, transform in transforms.items():
@@ -57,8 +61,8 @@ def faulty(start_proxy, upstream, tmp_path):
 
 def check_log(proxy: Proxy) -> None:
     """The fault is told with its place, and without what it said."""
-    assert "RuntimeError" in proxy.log
-    assert "in fault" in proxy.log
+    proxy.wait_to_say("RuntimeError")
+    proxy.wait_to_say("in fault")
     assert SECRET not in proxy.log
     assert "k" * 20 not in proxy.log
 
@@ -69,10 +73,10 @@ def check_log(proxy: Proxy) -> None:
         'put(PROVIDERS["anthropic"], build_request=fault)',
         'put(PROVIDERS["anthropic"], parse_response=fault)',
         "routed_call.check_request = fault",
+        "call_in_flight.Drafting.request = fault",
         "messages.redirect = fault",
         "messages.replace_answer = fault",
         "Recorder.recall = fault",
-        "Recorder.log_response = fault",
     ],
 )
 def test_a_bug_on_the_way_of_a_routed_call_is_an_openai_error(faulty, upstream, bug):
@@ -101,7 +105,7 @@ def test_a_bug_where_the_request_is_recorded_is_an_openai_error(faulty, upstream
     [
         "messages.is_model_list = fault",
         "messages.is_chat_completion = fault",
-        "messages.read_body = fault",
+        "reading.Reader.received = fault",
         "messages.model_of = fault",
         "routes.Routes.target = fault",
         "call_in_flight.CallInFlight.__init__ = fault",
@@ -136,6 +140,21 @@ def test_a_bug_in_a_stream_ends_it_with_an_openai_error(faulty, upstream, bug):
     else:
         assert (answer.status_code, answer.json()["error"]["code"]) == (500, None)
     assert proxy.exchange(answer.headers["x-chat-request-id"])["state"] == "failed"
+    check_log(proxy)
+
+
+@pytest.mark.parametrize(
+    "bug", ["Recorder.log_response = fault", "recorder.Memory.remember = once(fault)"]
+)
+def test_an_answer_that_cannot_be_recorded_reaches_the_client_and_is_on_record_as_failed(
+    faulty, upstream, bug
+):
+    proxy = faulty(bug)
+    upstream.reply(json_reply(body(CLAUDE)))
+    answer = post(proxy, ask("claude-x", SECRET))
+    assert answer.json()["choices"][0]["message"]["content"] == "Hello there"
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert (row["state"], row["error"]) == ("failed", "An answer could not be recorded.")
     check_log(proxy)
 
 

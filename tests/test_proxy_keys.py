@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.answers import CLAUDE, body, claude_events
-from tests.clients import NOWHERE, ask, http
+from tests.clients import NOWHERE, ask, http, post
 from tests.pages import PAGES, looking
 from tests.proxy import Proxy
 from tests.upstream import json_reply, stream_reply
@@ -52,8 +52,9 @@ def planted_request(model: str, **parameters: object) -> dict:
 
 
 def replies() -> dict:
-    """Answers that repeat the keys that the provider got, plain, streamed and as errors."""
-    keys = f"{ENVIRONMENT_KEY} {PLANTED['authorization']} {PLANTED['api key']}"
+    """Answers that repeat the keys that a provider may get, plain, streamed and as errors."""
+    sent = ("authorization", "api key", "cookie", "query")
+    keys = " ".join([ENVIRONMENT_KEY, *(PLANTED[name] for name in sent)])
     echo = f"Incorrect API key provided: {keys}"
     said = f"use {PLANTED['answer']} and {ENVIRONMENT_KEY}"
     cookie = {"set_cookie": f"a={PLANTED['response header']}"}
@@ -75,13 +76,14 @@ def replies() -> dict:
     }
 
 
-@pytest.mark.parametrize("raw", ["true", "false"])
+@pytest.mark.parametrize(("raw", "detail"), [("true", "1"), ("false", "2")])
 @pytest.mark.parametrize("waiting", [False, True], ids=["written", "waiting in the spill file"])
-def test_planted_keys_are_nowhere(start_proxy, upstream, raw, waiting):
+def test_planted_keys_are_nowhere(start_proxy, upstream, raw, detail, waiting):
     proxy: Proxy = start_proxy(
         routes=[f"routed=anthropic@{upstream.url}"],
-        options={"chat_raw": raw},
-        environment={"ANTHROPIC_API_KEY": ENVIRONMENT_KEY},
+        options={"chat_raw": raw, "flow_detail": detail},
+        # On a narrow terminal mitmdump cuts URLs, wherever a key is in them.
+        environment={"ANTHROPIC_API_KEY": ENVIRONMENT_KEY, "COLUMNS": "1000"},
     ).wait_until_up()
     upstream.reply(json_reply(body(CLAUDE)))
     with http(proxy) as client, contextlib.ExitStack() as lock:
@@ -98,10 +100,20 @@ def test_planted_keys_are_nowhere(start_proxy, upstream, raw, waiting):
                 client.post(f"{host}{PATH}", json=asked, headers=HEADERS)
                 assert len(upstream.received) == 1
         kept = until_kept(proxy, b"planting/1", ".spill" if waiting else "")
+        if waiting:
+            lock.close()
+            proxy.wait_to_say("The database is back")
         kept += shown(proxy)
         found = {name for name, key in PLANTED.items() if key.encode() in kept}
     assert found == set()
     assert ENVIRONMENT_KEY.encode() not in kept
+
+
+def test_a_key_in_the_url_is_not_in_the_error_of_a_call_that_cannot_be_sent(proxy):
+    answer = post(proxy, ask("bare"), f"{NOWHERE}{PATH}")
+    row = proxy.exchange(answer.headers["x-chat-request-id"])
+    assert f"{NOWHERE}/v1/chat/completions?api-key=[redacted] cannot be reached" in row["error"]
+    assert not any(PLANTED["query"] in str(value) for value in tuple(row))
 
 
 def shown(proxy: Proxy) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from openai.lib.streaming.chat import ChatCompletionStreamState
@@ -106,19 +105,14 @@ def _wait_for_states(proxy: Proxy) -> None:
 
 @pytest.fixture
 def open_proxy(
-    start_proxy: Callable[..., Proxy], upstream: Upstream, tmp_path: Path
+    start_sharing_proxy: Callable[..., Proxy], upstream: Upstream
 ) -> Callable[..., Proxy]:
-    """Starts proxies that share one database."""
+    """Starts proxies that share one database, with these options."""
 
     def start(**options: str) -> Proxy:
-        shared = tmp_path / "shared.db"
-        proxy = start_proxy(
-            routes=[f"claude-*=anthropic@{upstream.url}"],
-            environment=ENVIRONMENT,
-            options={"chat_db": f"sqlite:///{shared}", **options},
+        return start_sharing_proxy(
+            routes=[f"claude-*=anthropic@{upstream.url}"], environment=ENVIRONMENT, options=options
         )
-        proxy.database = shared
-        return proxy.wait_until_up()
 
     return start
 

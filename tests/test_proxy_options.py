@@ -8,17 +8,20 @@ import stat
 
 import httpx
 import pytest
+from mitmproxy.version import VERSION
 
-from tests.answers import CLAUDE, OPENAI, body
+from tests.answers import CLAUDE, OPENAI, body, claude_events, openai_events
 from tests.clients import CLIENT_KEY, ask, post
 from tests.proxy import START_SECONDS, free_port
-from tests.upstream import json_reply
+from tests.upstream import json_reply, stream_reply
+from transforms.json_text import loads
 
 
 @pytest.mark.parametrize(
     ("options", "named"),
     [
         ({"chat_keep_days": "soon"}, ["chat_keep_days", "soon", "whole number"]),
+        ({"chat_keep_days": "99999999999999999999"}, ["chat_keep_days", "whole number", "10000"]),
         ({"chat_keep_mb": "-1"}, ["chat_keep_mb", "-1", "whole number"]),
         ({"chat_flows": "-1"}, ["chat_flows", "-1", "whole number"]),
         ({"chat_raw": "maybe"}, ["chat_raw", "maybe", "true or false"]),
@@ -46,6 +49,14 @@ def test_a_bad_value_ends_the_start_and_says_why(start_proxy, options, named):
     assert any(all(word in line for word in named) for line in lines), proxy.log
 
 
+def test_the_password_of_a_database_that_cannot_be_opened_is_not_logged(start_proxy):
+    url = f"postgresql://me:hidden@127.0.0.1:{free_port()}/chats?sslmode=nonsense"
+    proxy = start_proxy(options={"chat_db": url})
+    assert proxy.process.wait(20) == 1
+    assert "Option `chat_db` is `postgresql://…@127.0.0.1" in proxy.log
+    assert "hidden" not in proxy.log
+
+
 def test_a_configuration_file_may_hold_typed_values(start_proxy, tmp_path, upstream):
     conf = tmp_path / "proxy-0" / "conf"
     proxy_folder = tmp_path / "proxy-0"
@@ -57,6 +68,33 @@ def test_a_configuration_file_may_hold_typed_values(start_proxy, tmp_path, upstr
     assert post(proxy, ask("any")).status_code == 200, (conf, proxy_folder)
 
 
+@pytest.mark.parametrize("line", ["chat_routes: [1]", "chat_keep_days: [3]"])
+def test_a_bad_value_in_a_configuration_file_ends_the_start_and_says_why(
+    start_proxy, tmp_path, line
+):
+    (tmp_path / "config.yaml").write_text(line)
+    proxy = start_proxy(options={"confdir": str(tmp_path)})
+    assert proxy.process.wait(20) == 1
+    name, _, value = line.partition(": ")
+    assert f"Option `{name}` is `{value}`; accepted is a" in proxy.log
+
+
+@pytest.mark.skipif(VERSION.startswith("11."), reason="mitmproxy 11 keeps no streamed bodies")
+def test_streams_that_mitmproxy_keeps_are_recorded_as_ever(start_proxy, upstream):
+    proxy = start_proxy(
+        routes=[f"claude-*=anthropic@{upstream.url}"],
+        options={"store_streamed_bodies": "true"},
+        environment={"ANTHROPIC_API_KEY": "k"},
+    ).wait_until_up()
+    upstream.reply(stream_reply(claude_events()), stream_reply(openai_events()))
+    bare = f"{upstream.url}/v1/chat/completions"
+    told = [post(proxy, ask("claude-x", stream=True)), post(proxy, ask("x", stream=True), url=bare)]
+    rows = [proxy.exchange(answer.headers["x-chat-request-id"]) for answer in told]
+    assert [(row["state"], row["error"]) for row in rows] == [("complete", None)] * 2
+    said = [loads(row["openai_response"])["choices"][0]["message"]["content"] for row in rows]
+    assert said == ["Hello there"] * 2
+
+
 def test_options_that_would_break_a_rewrite_are_reset_with_a_warning(start_proxy, upstream):
     proxy = start_proxy(
         routes=[f"*=ollama/x@{upstream.url}"],
@@ -64,8 +102,8 @@ def test_options_that_would_break_a_rewrite_are_reset_with_a_warning(start_proxy
     ).wait_until_up()
     upstream.reply(json_reply(b'{"message":{"content":"ok"},"done":true}'))
     assert post(proxy, ask("any")).status_code == 200
-    assert "stream_large_bodies is switched off" in proxy.log
-    assert "connection_strategy is set to lazy" in proxy.log
+    proxy.wait_to_say("stream_large_bodies is switched off")
+    proxy.wait_to_say("connection_strategy is set to lazy")
 
 
 def test_it_listens_on_loopback_alone(proxy):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import sqlite3
 import time
 from http.client import HTTPConnection
@@ -15,7 +14,7 @@ import pytest
 from tests.answers import OPENAI, body
 from tests.clients import ask, post
 from tests.pages import PAGES, looking, printed, token
-from tests.proxy import Proxy, free_port
+from tests.proxy import Proxy, free_port, own_address
 from tests.test_proxy_modes import trusting
 from tests.upstream import Upstream, json_reply
 
@@ -88,6 +87,13 @@ def test_every_printed_address_shows_the_pages(own):
             assert browser.get(page.url.join("sessions")).status_code == 200
 
 
+def test_an_address_is_told_once_where_http3_is_listened_for_too(start_proxy):
+    proxy = start_proxy(mode="reverse:https://api.openai.invalid").wait_until_up()
+    proxy.wait_to_say("in a browser.")
+    proxy.stop()
+    assert proxy.log.count("in a browser.") == 1
+
+
 def test_the_pages_have_a_path_of_their_own_in_reverse_mode(reverse):
     with looking(reverse, through=False) as client:
         base = f"{reverse.url}/-/diptych"
@@ -147,18 +153,9 @@ def test_another_site_does_nothing(reverse, method):
     assert answer.status_code == 403
 
 
-def _own_address() -> str | None:
-    """An address of this machine that others use."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
-        probe.connect(("192.0.2.1", 9))
-        address = probe.getsockname()[0]
-        return None if address.startswith("127.") else address
-    return None
-
-
 @pytest.mark.parametrize("remote", [False, True], ids=["by itself", "with chat_remote"])
 def test_another_machine_may_look_only_where_it_is_allowed(start_proxy, remote):
-    address = _own_address()
+    address = own_address()
     if address is None:
         pytest.skip("this machine has no address but loopback")
     options = {"listen_host": "0.0.0.0", "chat_remote": str(remote).lower()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -57,19 +56,16 @@ def lost() -> Reply:
 
 @pytest.fixture
 def open_proxy(
-    start_proxy: Callable[..., Proxy], upstream: Upstream, tmp_path: Path
+    start_sharing_proxy: Callable[..., Proxy], upstream: Upstream
 ) -> Callable[..., Proxy]:
-    """Starts proxies that share one database."""
+    """Starts proxies that share one database, with these changes to their environment."""
 
     def start(**environment: str) -> Proxy:
-        database = tmp_path / "shared.db"
-        proxy = start_proxy(
+        return start_sharing_proxy(
             routes=[f"qwen3-max=qwen@{upstream.url}", f"mine=qwen@{upstream.url}#client"],
             environment={**ENVIRONMENT, **environment},
-            options={"chat_db": f"sqlite:///{database}", "chat_timeout": "10"},
+            options={"chat_timeout": "10"},
         )
-        proxy.database = database
-        return proxy.wait_until_up()
 
     return start
 

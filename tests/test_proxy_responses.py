@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,22 +72,18 @@ def reply(stream: bool, *told: Any, **more: Any) -> Reply:
 
 @pytest.fixture
 def open_proxy(
-    start_proxy: Callable[..., Proxy], upstream: Upstream, tmp_path: Path
+    start_sharing_proxy: Callable[..., Proxy], upstream: Upstream
 ) -> Callable[..., Proxy]:
-    """Starts proxies that share one database."""
+    """Starts proxies that share one database, with these changes to their environment."""
 
     def start(**environment: str) -> Proxy:
-        database = tmp_path / "shared.db"
-        proxy = start_proxy(
+        return start_sharing_proxy(
             routes=[
                 f"gpt-5=responses@{upstream.url}?previous_response_id=true",
                 f"whole=responses/gpt-5@{upstream.url}",
             ],
             environment={**ENVIRONMENT, **environment},
-            options={"chat_db": f"sqlite:///{database}"},
         )
-        proxy.database = database
-        return proxy.wait_until_up()
 
     return start
 

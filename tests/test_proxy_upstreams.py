@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import socket
 import threading
@@ -16,7 +17,7 @@ from tests.answers import CLAUDE, body, claude_events, openai_events
 from tests.clients import NOWHERE, ask, events, http, post, sdk
 from tests.proxy import Proxy
 from tests.raw_upstream import answer, chunked, raw_upstream, read_request
-from tests.upstream import stream_reply
+from tests.upstream import json_reply, stream_reply
 
 CHAT = f"{NOWHERE}/v1/chat/completions"
 STREAM = "text/event-stream"
@@ -238,9 +239,9 @@ def test_a_single_event_of_50_mb_is_translated(stage):
 
 
 NARROW = """
-from interception import body_size, streams
+from interception import decoding, streams
 from transforms import room
-body_size.LARGEST_BODY = 20_000_000
+decoding.LARGEST_BODY = 20_000_000
 room.LARGEST_ANSWER = 2_000_000
 streams.LARGEST_EVENT = 2_000_000
 """
@@ -465,6 +466,49 @@ def test_a_request_without_end_is_refused_and_passed_over(narrow):
         )
         client.sendall(listed.encode())
         assert client.recv(10_000).startswith(b"HTTP/1.1 200 ")
+    assert memory_mb(narrow, "VmHWM") - before < 70
+
+
+INFLATED = 60_000_000
+
+
+@pytest.mark.parametrize("routed", [True, False])
+def test_a_request_that_inflates_without_end_is_refused(narrow, upstream, routed):
+    asked = ask("claude-x", " " * INFLATED)
+    packed = gzip.compress(body(asked), 1)
+    upstream.reply(json_reply(body(CLAUDE)))
+    before = memory_mb(narrow)
+    # Whom it is for is not known, even where it is for nobody here.
+    url = CHAT if routed else f"{upstream.url}/v1/chat/completions"
+    told = post(narrow, packed, url, content_encoding="gzip")
+    error = told.json()["error"]
+    assert (told.status_code, error["code"]) == (413, "request_too_large")
+    assert "decodes to more than 19 MB" in error["message"]
+    assert upstream.received == []
+    row = narrow.exchange(told.headers["x-chat-request-id"])
+    assert (row["state"], row["status_code"], row["error"]) == ("failed", 413, error["message"])
+    assert (row["openai_request"], row["provider_request"]) == ('""', None)
+    assert memory_mb(narrow, "VmHWM") - before < 70
+
+
+@pytest.mark.parametrize("status", [200, 429])
+@pytest.mark.parametrize("routed", [True, False])
+def test_an_answer_that_inflates_without_end_is_not_taken(narrow, upstream, routed, status):
+    packed = gzip.compress(b" " * INFLATED, 1)
+    upstream.reply(json_reply(packed, status, content_encoding="gzip"))
+    before = memory_mb(narrow)
+    url = CHAT if routed else f"{upstream.url}/v1/chat/completions"
+    sent = body(ask("claude-x" if routed else "mine"))
+    with http(narrow) as client, client.stream("POST", url, content=sent) as told:
+        heard = b"".join(told.iter_raw())
+    row = narrow.exchange(told.headers["x-chat-request-id"])
+    assert "decodes to more than 19 MB" in row["error"]
+    if routed:
+        assert (told.status_code, row["state"]) == (502, "failed")
+        assert json.loads(heard)["error"]["message"] == row["error"]
+    else:
+        assert (told.status_code, heard, row["state"]) == (status, packed, "interrupted")
+        assert row["openai_response"] is None
     assert memory_mb(narrow, "VmHWM") - before < 70
 
 

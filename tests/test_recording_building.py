@@ -11,7 +11,7 @@ import pytest
 from recording.building import Answer, RowBuilder
 from recording.redaction import Redactor
 from recording.tracker import PersistenceTracker
-from tests.records import ANSWER, request_record, said
+from tests.records import ANSWER, legible, request_record, said
 
 SECRET = "planted-secret-value-1234567"
 KEY = "sk-proj-A1b2C3d4E5f6G7h8I9j0"
@@ -35,14 +35,14 @@ def _answer(**changes):
 def test_both_bodies_of_a_request_are_kept_as_sent(builder):
     record = request_record(openai_request=b'{ "model":"gpt-4o" }')
     row = builder.request_row(record, PersistenceTracker("r"))
-    assert row.openai_request == '{ "model":"gpt-4o" }'
-    assert row.provider_request == record.provider_request.decode()
+    assert row.openai_request == b'{ "model":"gpt-4o" }'
+    assert row.provider_request == record.provider_request
 
 
 def test_a_refused_call_has_no_provider_request(builder):
     record = request_record(None, provider_request=None, openai_request=b"no")
     row = builder.request_row(record, PersistenceTracker("r"))
-    assert (row.openai_request, row.provider_request, row.title) == ('"no"', None, None)
+    assert (row.openai_request, row.provider_request, row.title) == (b'"no"', None, None)
 
 
 def test_nothing_of_a_request_keeps_a_secret(builder):
@@ -54,7 +54,7 @@ def test_nothing_of_a_request_keeps_a_secret(builder):
         upstream_url=f"https://h/?q={SECRET}",
         path=f"/x?api_key={SECRET}",
     )
-    kept = str(builder.request_row(record, PersistenceTracker("r", secrets=(SECRET,))))
+    kept = legible(builder.request_row(record, PersistenceTracker("r", secrets=(SECRET,))))
     assert not any(secret in kept for secret in (SECRET, KEY, "Müller"))
 
 
@@ -74,7 +74,7 @@ def test_a_key_hidden_in_an_escape_is_found_in_the_provider_request(builder, hid
     assert body["messages"][0]["content"] == shown
     record = request_record(body, openai_request=asked.encode())
     tracker = PersistenceTracker("r", secrets=("my/secret",))
-    assert shown not in builder.request_row(record, tracker).provider_request
+    assert shown not in builder.request_row(record, tracker).provider_request.decode()
 
 
 def test_nothing_of_an_answer_keeps_a_secret(builder):
@@ -83,8 +83,35 @@ def test_nothing_of_an_answer_keeps_a_secret(builder):
     everywhere = {"id": "a", "text": f"{SECRET} {KEY} Müller"}
     told = Answer(everywhere, json.dumps(everywhere).encode(), 500, "failed", str(everywhere))
     row = builder.response_row(tracker, told)
-    assert not any(secret in str(row) for secret in (SECRET, KEY, "Müller"))
+    assert not any(secret in legible(row) for secret in (SECRET, KEY, "Müller"))
     assert row.pieces == [(1, b"[redacted]\xff")]
+
+
+def written(builder, tracker, *came, state="streaming"):
+    """The raw pieces that are written once these have come."""
+    tracker.pieces += enumerate(came)
+    row = builder.response_row(tracker, Answer(ANSWER, ANSWER, 200, state))
+    return row.first_piece, [body for _, body in row.pieces]
+
+
+def test_a_key_that_comes_in_two_halves_is_in_no_raw_piece(builder):
+    tracker = PersistenceTracker("r", secrets=(SECRET,))
+    first, rest = SECRET[:9].encode(), SECRET[9:].encode()
+    assert written(builder, tracker, b"data: 1\n\n", b"data: " + first) == (0, [b"data: 1\n\n"])
+    assert written(builder, tracker, rest + b"\n") == (1, [b"data: [redacted]\n"])
+    assert written(builder, tracker, b"data: " + first) == (2, [])
+    assert written(builder, tracker, state="interrupted") == (2, [b"data: " + first])
+
+
+def test_of_raw_pieces_without_a_line_only_the_last_bytes_wait(builder):
+    tracker = PersistenceTracker("r", secrets=(SECRET,))
+    first, rest = SECRET[:9].encode(), SECRET[9:].encode()
+    came = [b"\0" * 3000, b"\1" * 3000, b"\2" * 3000 + first]
+    assert written(builder, tracker, *came) == (0, came[:1])
+    assert written(builder, tracker, rest, state="complete") == (
+        1,
+        [b"\1" * 3000 + b"\2" * 3000 + b"[redacted]"],
+    )
 
 
 def test_an_answer_is_taken_apart_into_columns(builder):
@@ -95,9 +122,8 @@ def test_an_answer_is_taken_apart_into_columns(builder):
     assert json.loads(row.openai_response) == ANSWER
 
 
-def test_the_id_of_the_provider_is_taken_second_and_then_a_uuid(builder):
+def test_the_id_of_the_provider_is_taken_second_and_then_the_request_s(builder):
     tracker = PersistenceTracker("r")
-    own = tracker.response_id
     ids = [
         builder.response_row(tracker, told).response_id
         for told in (
@@ -107,7 +133,7 @@ def test_the_id_of_the_provider_is_taken_second_and_then_a_uuid(builder):
             _answer(openai_response=None, provider_response=None),
         )
     ]
-    assert ids == [own, "msg_1", "chatcmpl-1", "chatcmpl-1"]
+    assert ids == ["r", "msg_1", "chatcmpl-1", "chatcmpl-1"]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +162,7 @@ def test_metadata_alone_has_no_word_of_the_conversation(metadata_builder):
 def test_metadata_alone_keeps_the_kind_of_an_error(metadata_builder, openai_response, kind):
     told = Answer(openai_response, b"a private question", 400, "failed", "a private question")
     row = metadata_builder.response_row(PersistenceTracker("r"), told)
-    assert (row.error, "private" in str(row)) == (kind, False)
+    assert (row.error, "private" in legible(row)) == (kind, False)
 
 
 def test_metadata_alone_tells_why_an_answer_was_cut(metadata_builder):

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recording.clues import answer_clues, answer_summaries, brief, exchange, request_clues, who
-from recording.sessions import conversation_of
-from tests.records import said
+from recording.clues import answer_clues, answer_summaries, brief, exchange, who
+from tests.records import clues_of, conversation_of, said
 
 LONG = "This is an answer that nobody else has given by chance. " * 5
 CLIENTS = Path(__file__).parent / "fixtures" / "clients"
@@ -43,21 +42,21 @@ def test_a_title_opens_with_the_question_of_its_conversation():
     title = _captured("opencode-title")
     question = title["messages"][-1]
     turn = {"messages": [question], "tools": [{}]}
-    asked, told = request_clues("c", turn), request_clues("c", title)
+    asked, told = clues_of("c", turn), clues_of("c", title)
     assert (asked.opening, asked.offers_tools) == (told.opening, True)
     assert told.offers_tools is False
 
 
 def test_a_question_has_no_opening_once_it_is_answered():
-    assert request_clues("c", said("Hi", "Hello.", "More")).opening is None
+    assert clues_of("c", said("Hi", "Hello.", "More")).opening is None
 
 
 def test_the_same_question_of_another_client_is_another_clue():
-    assert request_clues("c", said("Hi")).opening != request_clues("d", said("Hi")).opening
+    assert clues_of("c", said("Hi")).opening != clues_of("d", said("Hi")).opening
 
 
 def test_a_commit_message_quotes_the_exchange_it_is_about():
-    quoted = request_clues("c", _captured("aider-commit-message")).quoted
+    quoted = clues_of("c", _captured("aider-commit-message")).quoted
     edit = {"role": "user", "content": "Change 1 to 2"}
     assert quoted in answer_clues("c", brief([edit]), _answer("a.py\n```\nprint(2)\n```\n"))
 
@@ -71,7 +70,7 @@ def test_a_commit_message_quotes_the_exchange_it_is_about():
     ids=["in one line", "under headings"],
 )
 def test_a_conversation_told_as_a_text_quotes_its_last_exchange(text):
-    quoted = request_clues("c", said(text)).quoted
+    quoted = clues_of("c", said(text)).quoted
     assert quoted in answer_clues("c", brief(said("Hi")["messages"]), _answer("Hello."))
 
 
@@ -81,11 +80,11 @@ def test_a_conversation_told_as_a_text_quotes_its_last_exchange(text):
     ids=["plain", "no answer", "no question before", "empty question"],
 )
 def test_a_text_without_an_exchange_quotes_nothing(text):
-    assert request_clues("c", said(text)).quoted is None
+    assert clues_of("c", said(text)).quoted is None
 
 
 def test_a_history_that_was_cut_short_ends_in_the_exchange_of_the_answer():
-    clue = request_clues("c", said("Question", LONG, "More")).exchange
+    clue = clues_of("c", said("Question", LONG, "More")).exchange
     assert clue is not None
     assert clue in answer_clues(
         "c", brief(said("Start", "", "Question")["messages"]), _answer(LONG)
@@ -107,8 +106,8 @@ def test_an_answer_that_others_may_have_given_too_tells_nothing(answer, telling)
 
 def test_a_summary_at_the_beginning_is_found_and_the_question_itself_is_not():
     (summary,) = answer_summaries("c", _answer(LONG))
-    assert summary in request_clues("c", said("Setup", "Ok.", LONG, "Got it.", "More")).summaries
-    assert summary not in request_clues("c", said("Setup", "Ok.", LONG)).summaries
+    assert summary in clues_of("c", said("Setup", "Ok.", LONG, "Got it.", "More")).summaries
+    assert summary not in clues_of("c", said("Setup", "Ok.", LONG)).summaries
 
 
 @pytest.mark.parametrize(
@@ -122,7 +121,7 @@ def test_a_summary_at_the_beginning_is_found_and_the_question_itself_is_not():
     ids=["empty", "no list", "odd call", "odd content"],
 )
 def test_bodies_that_are_no_conversation_do_no_harm(body):
-    clues = request_clues("c", body)
+    clues = clues_of("c", body)
     assert (clues.opening, clues.exchange, clues.summaries) == (None, None, [])
 
 
@@ -142,7 +141,7 @@ _ODD = st.recursive(
 
 @given(st.lists(_ODD, max_size=4), _ODD)
 def test_whatever_json_says_is_taken(messages, tools):
-    request_clues("c", {"messages": messages, "tools": tools})
+    clues_of("c", {"messages": messages, "tools": tools})
     brief(conversation_of({"messages": messages}))
     answer = {"choices": [{"message": message} for message in messages]}
     answer_clues("c", "", answer)

@@ -28,9 +28,7 @@ STEPS = st.lists(
     min_size=1,
     max_size=14,
 )
-TRIES = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+TRIES = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @dataclass

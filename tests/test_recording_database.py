@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from peewee import OperationalError, PostgresqlDatabase
 
-import models
+import migrations
 from recording import database as database_module
-from recording.database import RecordDatabase, give_back
+from recording.database import RecordDatabase, batches, give_back
 
 
 def _mode(path: Path) -> int:
@@ -114,8 +114,10 @@ def test_a_lock_is_not_waited_for_longer_than_a_call_may_wait(opened):
 
 def test_an_sqlite_without_fts5_is_told_plainly(tmp_path, monkeypatch):
     # As good as without: SQLite says the same of any module that it was built without.
-    statements = [each.replace("fts5", "fts5_that_is_not_there") for each in models._M003_SQLITE]
-    monkeypatch.setattr(models, "_M003_SQLITE", statements)
+    statements = [
+        each.replace("fts5", "fts5_that_is_not_there") for each in migrations._M003_SQLITE
+    ]
+    monkeypatch.setattr(migrations, "_M003_SQLITE", statements)
     record = RecordDatabase(f"sqlite:///{tmp_path / 'chats.db'}")
     with pytest.raises(OperationalError, match="built without FTS5"):
         record.open()
@@ -158,3 +160,10 @@ def test_whoever_comes_and_goes_leaves_what_is_open_alone(opened):
     subprocess.run([sys.executable, "-c", f"{script}; c.close()", opened.path], check=True)
     assert (log.exists() and log.stat().st_ino) == before
     reader.close()
+
+
+@pytest.mark.parametrize(
+    ("items", "lists"), [("", []), ("ab", ["ab"]), ("abc", ["abc"]), ("abcd", ["abc", "d"])]
+)
+def test_items_come_in_lists_of_so_many(items, lists):
+    assert [*batches(iter(items), 3)] == [[*each] for each in lists]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recording import bodies, histories, lately
+from recording import histories, lately
 from recording.cutting import LONG, cut
 from recording.database import RecordDatabase
-from recording.histories import Histories
+from recording.histories import Histories, conversation_in
 from recording.parts import PartStore
 from recording.rows import write_row
 from tests.records import request_row
@@ -35,15 +35,17 @@ def database(tmp_path):
 
 @pytest.fixture
 def short(monkeypatch):
-    """Bodies of any length are remembered, and compared to the character."""
-    monkeypatch.setattr(histories, "SHORTEST", 1)
-    monkeypatch.setattr(bodies, "_BLOCK", 1)
+    """Bodies of any length are remembered."""
+    monkeypatch.setattr(histories, "LONG", 1)
 
 
-def _written(messages, before, after, layout):
+def _written(messages, before, after, layout, space):
     ascii_only, indent, separators = layout
-    body = {**before, "messages": messages, **after}
-    text = json.dumps(body, ensure_ascii=ascii_only, indent=indent, separators=separators)
+    listed, body = (
+        json.dumps(value, ensure_ascii=ascii_only, indent=indent, separators=separators)
+        for value in (messages, {**before, "messages": "", **after})
+    )
+    text = body.replace('""', f"{listed[:-1]}{space}]", 1)
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
@@ -54,13 +56,18 @@ _LAYOUTS = st.tuples(
     st.booleans(), st.sampled_from([None, 0, 1]), st.sampled_from([(",", ":"), (" , ", ": ")])
 )
 _CHANGES = st.lists(
-    st.tuples(st.integers(0, 2), st.lists(_MESSAGES, max_size=4), _OTHERS), max_size=6
+    st.tuples(
+        st.integers(0, 2),
+        st.lists(_MESSAGES, max_size=4),
+        _OTHERS,
+        st.sampled_from(["", "", " ", "\n "]),
+    ),
+    max_size=6,
 )
 
 
 @given(st.lists(_MESSAGES, max_size=12), _OTHERS, _OTHERS, _LAYOUTS, _CHANGES)
 @settings(
-    deadline=None,
     max_examples=200,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -69,9 +76,9 @@ def test_a_conversation_that_goes_on_comes_back_byte_for_byte(
 ):
     parts, written = PartStore(), {}
     messages = [*messages, {"role": "user", "content": "z" * LONG}]
-    for taken, added, after_now in [(0, [], after), *changes]:
+    for taken, added, after_now, space in [(0, [], after, ""), *changes]:
         messages = [*messages[: len(messages) - taken], *added]
-        body = _written(messages, before, after_now, layout)
+        body = _written(messages, before, after_now, layout, space)
         number = database.execute_sql("SELECT COUNT(*) FROM requests").fetchone()[0] + 1
         write_row(database, request_row(f"r{number}", openai_request=body), parts)
         written[number] = body
@@ -80,16 +87,17 @@ def test_a_conversation_that_goes_on_comes_back_byte_for_byte(
 
 
 def _remembered(*messages):
-    return json.dumps({"messages": messages}, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps({"messages": messages}, ensure_ascii=False, separators=(",", ":"))
+    return text.encode()
 
 
 LONG_ONE = {"role": "user", "content": "z" * LONG}
 
 
 def _keep(kept, body, known=None):
-    segments = cut(body.encode())
-    numbers = iter(range(1, 1000))
-    kept.remember("p", body, segments, [[next(numbers) for _ in each] for each in segments], known)
+    segments = cut(body)
+    conversation = conversation_in(segments)
+    kept.remember("p", body, segments, conversation, range(len(segments[conversation])), known)
 
 
 def test_the_one_that_shares_most_is_found(short):
@@ -97,12 +105,12 @@ def test_the_one_that_shares_most_is_found(short):
     for added in (1, 2, 3):
         _keep(kept, _remembered(*[LONG_ONE] * added, f"end of {added}"))
     known = kept.find("p", _remembered(*[LONG_ONE] * 3, "more", "and more"))
-    assert (known.elements, known.history.body.endswith('"end of 3"]}')) == (3, True)
+    assert (known.elements, known.history.body.endswith(b'"end of 3"]}')) == (3, True)
 
 
 def test_a_body_that_ends_where_another_goes_on_is_no_continuation(short):
     kept = Histories()
-    body = "x" * LONG
+    body = b"x" * LONG
     _keep(kept, body)
     assert kept.find("p", body) is None
 

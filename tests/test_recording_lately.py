@@ -33,3 +33,12 @@ def test_what_is_taken_out_leaves_its_bytes():
     lately.remove("one")
     lately.add("three", LARGEST // 2)
     assert list(lately) == ["two", "three"]
+
+
+def test_the_best_is_told_with_its_measure():
+    lately = Lately()
+    assert lately.best(len) == (None, 0)
+    for text in ("", "ab", "abc", "xyz"):
+        lately.add(text, 1)
+    assert lately.best(len) == ("abc", 3)
+    assert lately.best(lambda text: 0) == (None, 0)

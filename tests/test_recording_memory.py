@@ -12,11 +12,11 @@ import tracemalloc
 
 import pytest
 
-from recording import Recorder, state_reader
+from recording import Recorder, memory, state_reader
 from recording.memory import RecentStates, held_bytes
 from recording.state_rows import find_states
-from recording.states import Keys, State, keys_of, state_of
-from tests.records import recorded, request_record, rows, said
+from recording.states import Keys, ProviderState, keys_of, state_of
+from tests.records import recorded, request_record, rows, said, with_recorder
 
 THINKING = [{"type": "thinking", "thinking": "Hm 🌍", "signature": "EqQB/+aZ=="}]
 CALL = {
@@ -227,28 +227,20 @@ def test_a_state_with_a_key_in_it_stays_in_memory(path, thought, how):
 
 @pytest.mark.parametrize("store", ["metadata", "off"])
 def test_without_bodies_in_the_record_memory_alone_remembers(path, store):
-    async def run():
-        recorder = Recorder(f"sqlite:///{path}", store=store)
-        recorder.start(asyncio.get_running_loop())
+    async def story(recorder):
         await answered(recorder)
-        seen = await _recalled(recorder)
-        recorder.stop()
-        return seen
+        return await _recalled(recorder)
 
-    assert asyncio.run(run()) == [None, THINKING, None]
+    assert with_recorder(f"sqlite:///{path}", story, store=store) == [None, THINKING, None]
     assert not any(b"EqQB" in file.read_bytes() for file in path.parent.iterdir())
 
 
 def test_a_database_in_memory_needs_no_other_connection(caplog):
-    async def run():
-        recorder = Recorder("sqlite:///:memory:")
-        recorder.start(asyncio.get_running_loop())
+    async def story(recorder):
         await answered(recorder)
-        seen = await _recalled(recorder)
-        recorder.stop()
-        return seen
+        return await _recalled(recorder)
 
-    assert asyncio.run(run()) == [None, THINKING, None]
+    assert with_recorder("sqlite:///:memory:", story) == [None, THINKING, None]
     assert caplog.text == ""
 
 
@@ -338,7 +330,7 @@ def test_a_hit_of_200_messages_is_quick(path):
 
 
 def _state(text):
-    return State({"t": text}, [], "turn", text)
+    return ProviderState({"t": text}, [], "turn", text)
 
 
 _LIMIT = held_bytes(_state("a" * 10))
@@ -382,3 +374,18 @@ def test_states_take_no_more_memory_than_they_may(text):
     finally:
         tracemalloc.stop()
     assert taken < 1.25 * (1 << 20)
+
+
+def test_while_a_provider_gave_nothing_no_message_is_looked_at(path, monkeypatch):
+    looked = []
+
+    async def asked(recorder):
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(memory, "keys_of", lambda *told: looked.append(1))
+            meanwhile.setattr(memory, "first_key", lambda *told: looked.append(1))
+            for provider in ("bedrock", "gemini"):
+                assert await recorder.recall(provider, NEXT) is NEXT
+
+    recorded(path, answered)
+    recorded(path, asked)
+    assert looked == []

@@ -114,7 +114,6 @@ _BODIES = st.one_of(
 
 @given(st.fixed_dictionaries(dict.fromkeys(PANELS, st.none() | _BODIES)))
 @settings(
-    deadline=None,
     max_examples=150,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -136,6 +135,11 @@ def _request(database, name, body, parts=None):
 def test_a_short_body_stays_in_the_row(database):
     _request(database, "r", '{"messages": []}')
     assert (_count(database, "segments"), _whole_request("r")) == (0, '{"messages": []}')
+
+
+@pytest.mark.parametrize(("body", "is_long"), [("é" * 2047 + "x", False), ("é" * 2048, True)])
+def test_a_body_is_long_by_its_bytes(parts, body, is_long):
+    assert parts.is_long(body.encode()) is is_long
 
 
 def _whole_request(name):

@@ -238,6 +238,24 @@ def test_a_history_cut_short_continues_the_answer_it_ends_in(record):
     assert record.ask("r2", body) == (session, "answer to r1", True)
 
 
+def test_answers_that_a_client_invents_do_not_hide_the_last_that_was_given(record):
+    """aider, after an edit that it committed."""
+    session = record.turn("r1", said("a.py holds 1", "Ok.", "Change 1 to 2"), LONG)
+    body = said("Change 1 to 2", LONG, "I committed it", "Ok.", "a.py holds 2", "Ok.", "Now to 3")
+    assert record.ask("r2", body) == (session, "answer to r1", True)
+
+
+@pytest.mark.parametrize(("call_id", "goes_on"), [("call_Zk3hTq9Lw", True), ("call_0", False)])
+def test_a_call_sent_back_without_what_was_said_before_it_goes_on(record, call_id, goes_on):
+    """Semantic Kernel leaves it out. A counted id may be that of any other call."""
+    call = {"id": call_id, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    calling = {"role": "assistant", "tool_calls": [call]}
+    session = record.turn("r1", said("Hi"), {**calling, "content": "I look it up."})
+    result = {"role": "tool", "tool_call_id": call_id, "content": "7"}
+    body = {"messages": [*said("Hi")["messages"], calling, result]}
+    assert (record.ask("r2", body)[:2] == (session, "answer to r1")) is goes_on
+
+
 def test_a_short_answer_alone_does_not_tie_two_conversations(record):
     session = record.turn("r1", said("Hi", "Hello.", "Go on"), "OK.")
     assert record.ask("r2", said("Hey", "Hello.", "Go on", "OK.", "More"))[0] != session

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import psycopg
@@ -10,16 +9,29 @@ import pytest
 
 from models import execute
 from recording import Recorder
+from recording import recorder as recorder_module
 from recording import rows as rows_module
 from recording.database import RecordDatabase
 from recording.refusals import count
 from recording.sweeping import sweep
-from tests.records import ANSWER, recorded, request_record, rows, said
+from tests.records import ANSWER, recorded, request_record, rows, said, with_recorder
 
 
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "chats.db"
+
+
+@pytest.fixture
+def patience(monkeypatch):
+    """A busy machine is no reason to fail: what is recorded is there once its call goes on."""
+    monkeypatch.setattr(recorder_module, "LONGEST_WAIT_S", 10)
+
+
+def answered(recorder, tracker):
+    recorder.log_response(
+        tracker, openai_response=ANSWER, provider_response=ANSWER, status_code=200
+    )
 
 
 def test_a_plain_exchange_is_kept_with_its_four_bodies(path):
@@ -59,13 +71,7 @@ def test_the_request_is_committed_when_the_verb_is_back(path):
         await recorder.log_request(request_record())
         return rows(path, "SELECT state FROM exchanges")
 
-    seen = []
-
-    async def look(recorder):
-        seen.extend(await story(recorder))
-
-    recorded(path, look)
-    assert seen == [{"state": None}]
+    assert with_recorder(f"sqlite:///{path}", story) == [{"state": None}]
 
 
 def test_a_stream_has_one_row_that_grows(path):
@@ -112,9 +118,7 @@ def test_servers_that_repeat_one_id_lose_no_answer(path):
     async def story(recorder):
         for _ in range(3):
             tracker = await recorder.log_request(request_record())
-            recorder.log_response(
-                tracker, openai_response=ANSWER, provider_response=None, status_code=200
-            )
+            answered(recorder, tracker)
 
     exchanges = recorded(path, story)
     ids = [exchange["response_id"] for exchange in exchanges]
@@ -125,9 +129,7 @@ def test_a_conversation_is_one_session(path):
     async def story(recorder):
         for body in (said("Hi"), said("Hi", "Hello.", "More")):
             tracker = await recorder.log_request(request_record(body))
-            recorder.log_response(
-                tracker, openai_response=ANSWER, provider_response=None, status_code=200
-            )
+            answered(recorder, tracker)
 
     first, second = recorded(path, story)
     assert second["session_id"] == first["session_id"]
@@ -166,29 +168,23 @@ def test_metadata_alone_leaves_no_text_in_the_files(path):
 
 
 def test_off_records_nothing_and_makes_no_file(path):
-    async def run():
-        recorder = Recorder(f"sqlite:///{path}", store="off")
-        recorder.start(asyncio.get_running_loop())
+    async def story(recorder):
         tracker = await recorder.log_request(request_record())
         recorder.log_error_response(tracker, error="x")
-        recorder.stop()
-        return recorder.waiting
+        return recorder
 
-    assert asyncio.run(run()) == 0
+    assert with_recorder(f"sqlite:///{path}", story, store="off").waiting == 0
     assert not path.exists()
 
 
 def test_after_the_stop_verbs_do_nothing(path):
-    async def run():
-        recorder = Recorder(f"sqlite:///{path}")
-        recorder.start(asyncio.get_running_loop())
+    async def story(recorder):
         tracker = await recorder.log_request(request_record())
         recorder.stop()
         recorder.log_error_response(tracker, error="x")
         await recorder.log_request(request_record())
-        recorder.stop()
 
-    asyncio.run(run())
+    recorded(path, story)
     assert len(rows(path, "SELECT id FROM requests")) == 1
 
 
@@ -212,26 +208,26 @@ def test_a_bad_argument_is_refused(path, options, reason):
     ids=["unreadable", "wrong types", "awkward text"],
 )
 def test_a_request_nobody_can_read_is_recorded_as_far_as_readable(path, body):
-    raw = b'\x00{"model": \xff'
+    raw, legible = b'\x00{"model": \xff', '\x00{"model": \ufffd'
+    asked = raw if body is None else json.dumps(body).encode()
 
     async def story(recorder):
-        record = request_record(body, openai_request=raw, provider_request=raw, model="\ud83d\0")
+        record = request_record(
+            body, openai_request=asked, provider_request=asked, model="\ud83d\0"
+        )
         tracker = await recorder.log_request(record)
         recorder.log_response(tracker, openai_response=raw, provider_response=raw, status_code=200)
 
     (exchange,) = recorded(path, story)
-    stored = exchange["openai_response"]
-    assert (json.loads(stored), exchange["model"]) == ('\x00{"model": \ufffd', "?\ufffd")
+    stored = [json.loads(exchange[panel]) for panel in ("openai_request", "openai_response")]
+    assert stored == [legible if body is None else body, legible]
+    assert exchange["model"] == "?\ufffd"
 
 
-@pytest.fixture(params=["file", "postgresql"])
-def url(request, path, monkeypatch):
-    """A new database of either kind."""
-    # What waits for a server, and what it refuses, is kept in the current folder.
+@pytest.fixture
+def in_own_folder(path, monkeypatch):
+    """What waits for a server, and what it refuses, is kept in the current folder."""
     monkeypatch.chdir(path.parent)
-    if request.param == "file":
-        return f"sqlite:///{path}"
-    return request.getfixturevalue("postgres_url")
 
 
 def deleted(url):
@@ -246,16 +242,7 @@ def deleted(url):
 
 def told(url, story):
     """Runs the story with a recorder; the exchanges that it left, and how many were refused."""
-
-    async def run():
-        recorder = Recorder(url)
-        recorder.start(asyncio.get_running_loop())
-        try:
-            await story(recorder)
-        finally:
-            recorder.stop()
-
-    asyncio.run(run())
+    with_recorder(url, story)
     store = RecordDatabase(url)
     store.open()
     found = execute(store.database, "SELECT openai_request, openai_response FROM exchanges")
@@ -264,42 +251,36 @@ def told(url, story):
     return exchanges, count(store.refused_path)
 
 
-def answered(recorder, tracker):
-    recorder.log_response(
-        tracker, openai_response=ANSWER, provider_response=ANSWER, status_code=200
-    )
-
-
-def test_an_answer_in_a_session_that_was_deleted_is_left_out(url, caplog):
+@pytest.mark.usefixtures("in_own_folder", "patience")
+def test_an_answer_in_a_session_that_was_deleted_is_left_out(any_url, caplog):
     async def story(recorder):
         tracker = await recorder.log_request(request_record())
-        deleted(url)
+        deleted(any_url)
         answered(recorder, tracker)
 
-    assert told(url, story) == ([], 0)
+    assert told(any_url, story) == ([], 0)
     assert caplog.text == ""
 
 
-def test_an_answer_is_left_out_whose_session_is_deleted_at_that_moment(
-    postgres_url, path, monkeypatch
-):
-    monkeypatch.chdir(path.parent)
-    free_id = rows_module._free_id
+@pytest.mark.usefixtures("in_own_folder", "patience")
+def test_an_answer_is_left_out_whose_session_is_deleted_at_that_moment(postgres_url, monkeypatch):
+    long_bodies = rows_module._long_bodies
 
     def late(*about):
         with psycopg.connect(postgres_url, autocommit=True) as other:
             other.execute("DELETE FROM sessions")
-        return free_id(*about)
+        return long_bodies(*about)
 
     async def story(recorder):
         tracker = await recorder.log_request(request_record())
-        monkeypatch.setattr(rows_module, "_free_id", late)
+        monkeypatch.setattr(rows_module, "_long_bodies", late)
         answered(recorder, tracker)
 
     assert told(postgres_url, story) == ([], 0)
 
 
-def test_a_conversation_that_was_deleted_goes_on_in_a_session_of_its_own(url):
+@pytest.mark.usefixtures("in_own_folder", "patience")
+def test_a_conversation_that_was_deleted_goes_on_in_a_session_of_its_own(any_url):
     question = "What is all this about? " * 500
     first, second = said(question), said(question, "Hello.", "And then?")
     named = {"x-session-id": "mine"}
@@ -308,9 +289,9 @@ def test_a_conversation_that_was_deleted_goes_on_in_a_session_of_its_own(url):
         tracker = await recorder.log_request(request_record(first, headers=named))
         answered(recorder, tracker)
         await recorder.log_request(request_record(said("Hi")))
-        deleted(url)
+        deleted(any_url)
         tracker = await recorder.log_request(request_record(second, headers=named))
         answered(recorder, tracker)
 
-    [(asked, heard)], refused = told(url, story)
+    [(asked, heard)], refused = told(any_url, story)
     assert (json.loads(asked), json.loads(heard), refused) == (second, ANSWER, 0)

@@ -7,8 +7,8 @@ from peewee import IntegrityError
 
 from recording.database import RecordDatabase
 from recording.rows import STALE, mark_interrupted, write_row
-from recording.sessions import answer_digests, conversation, turn_digest
-from tests.records import ANSWER, request_row, response_row, said
+from recording.sessions import answer_digests, turn_digest
+from tests.records import ANSWER, conversation, request_row, response_row, said
 
 
 @pytest.fixture

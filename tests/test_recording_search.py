@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import models
+import migrations
 from recording.database import RecordDatabase
 from recording.parts import PartStore
 from recording.rows import mark_interrupted, write_row
@@ -78,7 +78,7 @@ def test_a_short_request_whose_history_nobody_recorded_is_found_by_all_of_it(dat
 def test_what_an_earlier_version_indexed_is_found_and_forgotten(tmp_path, monkeypatch):
     record = RecordDatabase(f"sqlite:///{tmp_path / 'chats.db'}")
     with monkeypatch.context() as before:
-        before.setattr(models, "MIGRATIONS", models.MIGRATIONS[:4])
+        before.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:4])
         record.open()
     _ask(record.database, "long", FILLER, "A heron", FILLER)
     _goes_on(record.database, "short", "One heron", "It stands.", "Two kingfishers")

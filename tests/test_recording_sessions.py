@@ -6,14 +6,12 @@ import pytest
 
 from recording.sessions import (
     answer_digests,
-    conversation,
-    conversation_of,
     explicit_session_id,
     first_user_message,
     message_digest,
     turn_digest,
 )
-from tests.records import ANSWER, said
+from tests.records import ANSWER, conversation, conversation_of, said
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1,"b":[2]}'}}
 ASKS = {"role": "assistant", "content": None, "tool_calls": [CALL]}

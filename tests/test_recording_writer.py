@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -14,14 +15,19 @@ import textwrap
 import time
 from pathlib import Path
 
+import peewee
 import pytest
 
-from models import TABLES, NewerDatabaseError
+from migrations import NewerDatabaseError
+from models import TABLES
 from recording import Recorder
+from recording import writer as writers
 from recording.database import RecordDatabase
 from recording.retention import Retention
+from recording.row_queue import Entry
 from recording.rows import STALE
-from recording.writer import Entry, Writer
+from recording.spill import Spill
+from recording.writer import Writer
 from tests.records import recorded, request_record, request_row, rows, said
 
 ROOT = Path(__file__).parent.parent
@@ -146,6 +152,32 @@ def test_a_bad_row_fails_alone_and_is_logged_without_its_text(path, caplog):
     assert listed == {"what": "request", "request_id": "bad", "why": "IntegrityError"}
 
 
+def test_what_comes_too_fast_waits_in_the_spill_file(path, monkeypatch, caplog):
+    monkeypatch.setattr(writers, "MOST_WAITING", 1 << 20)
+    monkeypatch.setattr(writers, "LARGEST_BATCH_BYTES", 1 << 20)
+    spilled = []
+    append = Spill.append
+    monkeypatch.setattr(Spill, "append", lambda *told: spilled.extend(told[1]) or append(*told))
+    names = [f"r{number:02}" for number in range(20)]
+
+    async def run():
+        writer = Writer(RecordDatabase(f"sqlite:///{path}"), Retention())
+        for name in names:
+            writer.put(Entry(request_row(name, openai_request=f'"{name * 100_000}"')))
+        writer.start(asyncio.get_running_loop())
+        await _until(lambda: writer.waiting == 0)
+        writer.put(Entry(request_row("later")))
+        writer.stop()
+
+    asyncio.run(run())
+    written = rows(path, "SELECT request_id FROM requests ORDER BY id")
+    assert [row["request_id"] for row in written] == [*names, "later"]
+    assert 10 < len(spilled) <= 20
+    assert caplog.text.count("More comes than the database can take") == 1
+    assert caplog.text.count("caught up") == 1
+    assert not (path.parent / "chats.db.spill").exists()
+
+
 def test_a_locked_database_holds_nobody_up_and_gets_everything_in_order(path):
     waits, waiting = [], []
 
@@ -182,9 +214,17 @@ def test_new_rows_go_behind_those_that_wait(path):
     assert _ids(recorded(path, story)) == _told("r1", "r2")
 
 
-def test_what_still_waits_at_the_end_is_written_by_the_next_run(path):
-    async def nothing(recorder):
-        await _until(lambda: recorder.waiting == 0)
+def test_what_has_no_place_at_the_end_is_told_as_lost(path, monkeypatch, caplog):
+    monkeypatch.setattr("recording.spill._claim", _no_file)
+
+    _stopped_while_locked(path)
+
+    assert rows(path, "SELECT * FROM requests") == []
+    assert [each for each in caplog.messages if each.startswith("2 rows of the record are lost")]
+
+
+def _stopped_while_locked(path):
+    """Records an exchange that the database does not take before the end; how many rows wait."""
 
     async def run():
         recorder = Recorder(f"sqlite:///{path}")
@@ -194,7 +234,18 @@ def test_what_still_waits_at_the_end_is_written_by_the_next_run(path):
             recorder.stop()
         return recorder.waiting
 
-    assert asyncio.run(run()) == 2
+    return asyncio.run(run())
+
+
+def _no_file(path):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+
+def test_what_still_waits_at_the_end_is_written_by_the_next_run(path):
+    async def nothing(recorder):
+        await _until(lambda: recorder.waiting == 0)
+
+    assert _stopped_while_locked(path) == 2
     assert rows(path, "SELECT * FROM requests") == []
     assert _ids(recorded(path, nothing)) == _told("r1")
 
@@ -267,6 +318,25 @@ def test_trouble_is_logged_once_and_its_end_too(path, caplog):
     assert texts == ["The database cannot be written", "The database is back; all that"]
 
 
+def test_of_a_full_disk_the_log_says_so_and_not_that_there_is_nothing_to_roll_back(
+    path, caplog, monkeypatch
+):
+    def as_if_full(database, row, parts):
+        """As SQLite does it, where the file system has no room."""
+        database.execute_sql("ROLLBACK")
+        raise peewee.OperationalError("database or disk is full")
+
+    async def story(recorder):
+        with monkeypatch.context() as patch:
+            patch.setattr("recording.writer.write_row", as_if_full)
+            await _exchange(recorder, "r0")
+            await _until(lambda: recorder.waiting == 2)
+        await _until(lambda: recorder.waiting == 0)
+
+    assert _ids(recorded(path, story)) == _told("r0")
+    assert "(OperationalError: database or disk is full)" in caplog.text
+
+
 def test_a_newer_database_ends_the_start(path):
     async def nothing(recorder):
         pass
@@ -280,18 +350,61 @@ def test_a_newer_database_ends_the_start(path):
         recorded(path, nothing)
 
 
-def test_a_fault_of_ours_does_not_end_the_writer(path, monkeypatch, caplog):
-    def faulty(writer, entry):
+WORDS = "what was said"
+
+
+@pytest.mark.parametrize(
+    ("step", "logged"),
+    [
+        ("recording.chains.Chains.conversation", "without its place in a conversation"),
+        ("recording.retention.Retention.step", "The recording writer failed"),
+        ("recording.writer.Writer._store_batch", "The recording writer failed"),
+    ],
+)
+def test_a_fault_of_ours_does_not_end_the_writer(path, monkeypatch, caplog, step, logged):
+    def faulty(*arguments, **options):
         monkeypatch.undo()
-        raise AttributeError("a fault")
+        raise AttributeError(WORDS)
 
     async def story(recorder):
-        monkeypatch.setattr("recording.writer.Writer._described", faulty)
-        await recorder.log_request(request_record(request_id="lost"))
+        monkeypatch.setattr(step, faulty)
+        await recorder.log_request(request_record(request_id="r1"))
         await _exchange(recorder, "r2")
 
-    assert _ids(recorded(path, story)) == _told("r2")
-    assert "The recording writer failed" in caplog.text
+    kept = ["r2"] if step.endswith("_store_batch") else ["r1", "r2"]
+    assert [exchange["request_id"] for exchange in recorded(path, story)] == kept
+    assert logged in caplog.text
+    assert WORDS not in caplog.text
+
+
+@pytest.mark.parametrize("times", [1, 2, 10])
+def test_a_fault_in_writing_costs_no_other_row_and_mixes_no_bodies(
+    path, monkeypatch, caplog, times
+):
+    bodies = {name: said(f"{name} asks. " * 800, "Yes.", f"{name} asks on.") for name in "abcdef"}
+    faults = iter([MemoryError] * times)
+
+    def out_of_memory(row):
+        if row.request_id == "c" and (fault := next(faults, None)):
+            raise fault(WORDS)
+
+    async def story(recorder):
+        write = writers.write_row
+        monkeypatch.setattr(
+            writers,
+            "write_row",
+            lambda database, row, parts: (write(database, row, parts), out_of_memory(row)),
+        )
+        for names in ("a", "bcd", "ef"):
+            calls = [request_record(bodies[name], request_id=name) for name in names]
+            await asyncio.gather(*(recorder.log_request(call) for call in calls))
+            await _until(lambda: recorder.waiting == 0)
+
+    kept = {row["request_id"]: json.loads(row["openai_request"]) for row in recorded(path, story)}
+    refused = {"c"} if times == 10 else set()
+    assert kept == {name: body for name, body in bodies.items() if name not in refused}
+    assert WORDS not in caplog.text
+    assert ("refused the request of c: MemoryError" in caplog.text) == bool(refused)
 
 
 _KILLED = """

@@ -18,13 +18,12 @@ from openai.types.responses.response_create_params import (
 )
 from pydantic import TypeAdapter
 
+from tests.calls import USER, calls_of, result, tool, tool_call
 from tests.cases import Case, decode, feed_all, fold, params, run_stream
-from transforms.contract import Call, ErrorAnswer, Event, ProviderRequest
-from transforms.errors import RequestError, ResponseError
+from transforms.contract import ErrorAnswer, Event, ProviderRequest
+from transforms.errors import ResponseError
 from transforms.responses import PROVIDER
 from transforms.responses.reasoning import FORMAT
-
-USER = {"role": "user", "content": "Hello"}
 
 
 def own(*roles: str) -> list[Any]:
@@ -32,13 +31,7 @@ def own(*roles: str) -> list[Any]:
     return [case for case in params(*roles) if case.id.startswith("responses/")]
 
 
-def call(model: str = "gpt-5", **parameters: Any) -> Call:
-    request = {"model": "m", "messages": [USER], **parameters}
-    return Call(request, model, completion_id="chatcmpl-fixture", created=1700000000)
-
-
-def built(model: str = "gpt-5", **parameters: Any) -> ProviderRequest:
-    return PROVIDER.build_request(call(model, **parameters))
+call, built, refusal = calls_of(PROVIDER.build_request, "gpt-5")
 
 
 def body(model: str = "gpt-5", **parameters: Any) -> dict[str, Any]:
@@ -52,26 +45,8 @@ def items(*messages: dict[str, Any], **parameters: Any) -> list[dict[str, Any]]:
     return built(messages=list(messages), **parameters).body["input"]
 
 
-def refusal(**parameters: Any) -> ErrorAnswer:
-    with pytest.raises(RequestError) as caught:
-        built(**parameters)
-    return caught.value.answer()
-
-
-def tool(name: str, **rest: Any) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": name, **rest}}
-
-
 def custom(name: str, **rest: Any) -> dict[str, Any]:
     return {"type": "custom", "custom": {"name": name, **rest}}
-
-
-def tool_call(call_id: str, name: str = "f", arguments: str = "{}") -> dict[str, Any]:
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def result(call_id: str, content: Any = "7") -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": call_id, "content": content}
 
 
 # Requests
@@ -568,6 +543,21 @@ def test_call_of_a_custom_tool_is_one_even_where_it_was_streamed_as_a_function()
         {"type": "custom_tool_call", "call_id": "b", "name": "c", "input": "5 + 5"},
         {"type": "custom_tool_call_output", "call_id": "a", "output": "7"},
         {"type": "custom_tool_call_output", "call_id": "b", "output": ""},
+    ]
+
+
+def test_result_is_of_the_call_before_it_where_an_id_comes_again() -> None:
+    free = {"id": "a", "type": "custom", "custom": {"name": "c", "input": "4 + 4"}}
+    turns = [
+        message
+        for call in (free, tool_call("a", "f"), free)
+        for message in ({"role": "assistant", "tool_calls": [call]}, result("a"))
+    ]
+
+    assert [item["type"] for item in items(*turns)[1::2]] == [
+        "custom_tool_call_output",
+        "function_call_output",
+        "custom_tool_call_output",
     ]
 
 

@@ -67,6 +67,8 @@ def test_a_route_is_read_as_written(text, provider, model, base_url, key):
         "x=openai@http://",
         "x=openai#1",
         "x=openai/m@http://h:port",
+        "x=openai/m@http://h/a path",
+        "x=openai/m@http://h@http://h",
     ],
 )
 def test_a_route_that_cannot_be_read_is_refused(text):
@@ -115,6 +117,21 @@ def test_a_path_in_the_base_url_is_a_prefix(base_url, path, url):
 def test_models_are_those_the_routes_name():
     listed = Routes(["fast=ollama/x", "gpt-*=anthropic/c", "*=ollama/y"]).models()
     assert [each["id"] for each in listed["data"]] == ["fast", "anthropic/c", "ollama/y"]
+
+
+def test_a_listed_model_goes_by_the_route_it_is_listed_for():
+    routes = Routes(["gpt-*=anthropic/c@http://here#TEAM", "local-*=compatible/q@http://there"])
+    listed = [each["id"] for each in routes.models()["data"]]
+    assert listed == ["anthropic/c", "compatible/q"]
+    reached = [routes.target(name) for name in listed]
+    assert reached == [routes.target("gpt-x"), routes.target("local-x")]
+    assert routes.target("anthropic/d").base_url == ANTHROPIC.base_url
+
+
+def test_a_user_in_the_base_url_is_refused_without_the_password():
+    with pytest.raises(ValueError, match="route for `x` has a user in its base URL") as told:
+        parse_route("x=ollama/m@https://me:hidden@h")
+    assert "hidden" not in str(told.value)
 
 
 URL = "https://api.anthropic.com/v1/messages"

@@ -255,6 +255,29 @@ def split_completion(completion: JSON) -> Iterator[JSON]:
         yield {**head, "choices": [], "usage": completion["usage"]}
 
 
+def one_call_each(chunk: JSON) -> list[JSON]:
+    """The chunk, with every further call of a delta in a chunk of its own, as OpenAI streams them.
+
+    Mistral and Groq tell parallel calls in one delta, and clients such as LlamaIndex look at the
+    first call of a delta alone. The finish never stands beside calls, so it stays behind them.
+    """
+    if not any(len(_calls_of(choice)) > 1 for choice in chunk["choices"]):
+        return [chunk]
+    first, further = [], []
+    for choice in chunk["choices"]:
+        delta, calls = choice["delta"], _calls_of(choice)
+        first.append({**choice, "delta": {**delta, "tool_calls": calls[:1]}} if calls else choice)
+        further += [
+            {"index": choice["index"], "delta": {"tool_calls": [call]}, "finish_reason": None}
+            for call in calls[1:]
+        ]
+    return [{**chunk, "choices": choices} for choices in (first, *([each] for each in further))]
+
+
+def _calls_of(choice: JSON) -> list[JSON]:
+    return choice["delta"].get("tool_calls") or []
+
+
 def _split_message(choice: JSON) -> Iterator[tuple[JSON, JSON | None]]:
     message = dict(choice.get("message") or {})
     yield {"role": message.pop("role", "assistant"), "content": ""}, None

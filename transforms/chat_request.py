@@ -8,11 +8,43 @@ Source: OpenAI API reference, "Create chat completion" (2026-09), and the openai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from transforms.contract import JSON
-from transforms.errors import RequestError
+from transforms.errors import RequestError, unsupported
+
+INSTRUCTIONS = ("system", "developer")
+"""Roles of system prompts."""
+
+_CALL_MEMBERS = frozenset({"id", "type", "function", "custom", "index"})
+
+NEUTRAL: JSON = {
+    "n": 1,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "logit_bias": {},
+    "logprobs": False,
+    "top_logprobs": 0,
+    "metadata": {},
+    "modalities": ["text"],
+    "parallel_tool_calls": True,
+    "service_tier": "auto",
+    "store": False,
+    "verbosity": "medium",
+}
+"""Values that ask for what happens anyway, with nearly every provider."""
+
+REFUSED: Mapping[str, str] = {
+    "n": "gives one choice per request",
+    "modalities": "answers in text only",
+    "audio": "answers in text only",
+    "functions": "takes functions as `tools`",
+    "function_call": "takes functions as `tools`",
+}
+"""Parameters whose absence would change what the client gets, with what is so instead at nearly
+every provider."""
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -80,18 +112,31 @@ _TYPES: dict[str, _Check] = {
     "user": _STRING,
     "safety_identifier": _STRING,
     "prompt_cache_key": _STRING,
+    "prompt_cache_options": _OBJECT,
+    "prompt_cache_retention": _STRING,
     "service_tier": _STRING,
+    "moderation": _OBJECT,
 }
 
 
-def check_request(body: object) -> JSON:
+def check_request(body: object, checked: int = 0) -> JSON:
     """The body itself, once it is known to be a well-formed chat completion request.
+
+    The first `checked` messages are known to be valid, and where there are any, so is all else but
+    the rest of the messages.
 
     Raises:
         RequestError: names the parameter, what it holds and what is accepted.
     """
     if not isinstance(body, dict):
         raise RequestError("The request body is not a JSON object.")
+    if not checked:
+        _check_members(body)
+    _check_messages(body["messages"], checked)
+    return body
+
+
+def _check_members(body: JSON) -> None:
     for required in ("model", "messages"):
         if body.get(required) is None:
             raise RequestError(
@@ -102,14 +147,93 @@ def check_request(body: object) -> JSON:
             accepts, accepted = _TYPES[name]
             if not accepts(value):
                 raise _wrong_type(name, value, accepted)
-    _check_messages(body["messages"])
     _check_tools(body.get("tools") or [])
-    return body
 
 
 def present(request: JSON) -> JSON:
     """The parameters that say something: null, and an empty list of tools, equal absence."""
     return {name: value for name, value in request.items() if value is not None and value != []}
+
+
+def saying_something(request: JSON, neutral: JSON) -> JSON:
+    """The parameters that say something, without those whose `neutral` value asks for what
+    happens anyway."""
+    return {
+        name: value
+        for name, value in request.items()
+        if value is not None and value != [] and (name not in neutral or value != neutral[name])
+    }
+
+
+def says_something(value: object) -> bool:
+    """Whether a value that is passed over is worth telling of.
+
+    Null is not, nor is an empty text, list or object: clients send back every member of an
+    answer, such as OpenAI's own `annotations: []`. False and 0 are, for what they switch off may
+    be on by itself.
+    """
+    return bool(value) or value == 0
+
+
+def drop_unknown(mapping: JSON, known: AbstractSet[str], place: str, dropped: list[str]) -> None:
+    """Adds to `dropped` what a mapping holds beside the known and that says something.
+
+    It is named in the mapping's own order, after the `place` of the mapping in the request.
+    """
+    if mapping.keys() <= known:
+        return
+    dropped += [
+        f"{place}.{name}"
+        for name, value in mapping.items()
+        if name not in known and says_something(value)
+    ]
+
+
+def drop_beside_content(part: JSON, dropped: list[str]) -> None:
+    """Adds to `dropped` what a content part holds beside its type and its content."""
+    if len(part) > 2:
+        drop_unknown(part, {"type", part["type"]}, "messages[].content[]", dropped)
+
+
+def drop_beside_call(
+    call: JSON, dropped: list[str], carried: AbstractSet[str] = frozenset()
+) -> None:
+    """Adds to `dropped` what a call of a function holds beside OpenAI's members and what is
+    carried; the `index` is only that of a chunk."""
+    if not call.keys() <= _CALL_MEMBERS:
+        drop_unknown(call, _CALL_MEMBERS | carried, "messages[].tool_calls[]", dropped)
+
+
+def unknown_parameters(request: JSON, known: AbstractSet[str]) -> list[str]:
+    """The names of a request's parameters beside the known that say something.
+
+    An empty `web_search_options` does: it asks for a search.
+    """
+    return [
+        name
+        for name, value in request.items()
+        if name not in known and (says_something(value) or name == "web_search_options")
+    ]
+
+
+def refuse(asked: JSON, refused: Mapping[str, str], provider: str) -> None:
+    """Holds parameters that say something to what a provider can do.
+
+    Raises:
+        RequestError: one that is refused.
+    """
+    for name, reason in refused.items():
+        if name in asked:
+            raise unsupported(name, f"cannot be sent to {provider}, which {reason}")
+
+
+def legacy(param: str) -> RequestError:
+    """The error for what belongs to function calling as it was before tools."""
+    return unsupported(
+        param,
+        "belongs to function calling as it was before tools; send `tools`, `tool_calls` and"
+        " messages of role `tool`",
+    )
 
 
 def content_parts(content: object, param: str) -> list[JSON]:
@@ -137,7 +261,7 @@ def _wrong_type(param: str, value: object, accepted: str) -> RequestError:
     )
 
 
-def _check_messages(messages: object) -> None:
+def _check_messages(messages: object, checked: int) -> None:
     if not isinstance(messages, list):
         raise _wrong_type("messages", messages, "a list of messages")
     if not messages:
@@ -146,9 +270,9 @@ def _check_messages(messages: object) -> None:
             param="messages",
             code="empty_array",
         )
-    for position, message in enumerate(messages):
-        _check_message(message, f"messages[{position}]")
-    _check_pairing(messages)
+    for position in range(checked, len(messages)):
+        _check_message(messages[position], f"messages[{position}]")
+    _check_pairing(messages, checked)
 
 
 def _check_message(message: object, param: str) -> None:
@@ -211,10 +335,11 @@ def _check_tool_call(call: JSON, param: str) -> None:
         raise _wrong_type(f"{param}.function.arguments", function["arguments"], "a JSON text")
 
 
-def _check_pairing(messages: list[JSON]) -> None:
+def _check_pairing(messages: list[JSON], checked: int) -> None:
     """Every call is answered before the next turn, and every result has its call."""
     awaited: dict[str, str] = {}
-    for position, message in enumerate(messages):
+    for position in range(_start_of_turn(messages, checked), len(messages)):
+        message = messages[position]
         if message["role"] == "tool":
             _take_result(message, awaited, f"messages[{position}].tool_call_id")
             continue
@@ -222,6 +347,14 @@ def _check_pairing(messages: list[JSON]) -> None:
         calls = message.get("tool_calls")
         awaited = _calls(message, calls, f"messages[{position}].tool_calls") if calls else {}
     _check_answered(awaited)
+
+
+def _start_of_turn(messages: list[JSON], position: int) -> int:
+    """The place of the last message before a position that is no result of a tool."""
+    start = max(position - 1, 0)
+    while start and messages[start]["role"] == "tool":
+        start -= 1
+    return start
 
 
 def _calls(message: JSON, calls: list[JSON], param: str) -> dict[str, str]:

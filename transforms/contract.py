@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from transforms.room import Room
 
 JSON = dict[str, Any]
-"""One JSON object. The only home of `Any`."""
+"""One JSON object."""
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
@@ -89,11 +89,16 @@ class Call:
     """What the route sets of the provider's `settings`."""
 
     begins: bool = False
-    """The provider keeps nothing of the conversation, whatever it said: all of it is told."""
+    """Whether to tell the whole conversation, as to a provider that has kept none of it. Set for a
+    second try, after the provider said that it keeps the conversation no longer."""
 
     account: str = ""
     """Tells one login from another without telling either; what a provider keeps for one is
     nothing to the other."""
+
+    names: frozenset[str] = frozenset()
+    """What documents in earlier messages are called, where `drafts` has only the later ones built:
+    a new document may not bear the same name."""
 
     @property
     def streams(self) -> bool:
@@ -103,6 +108,17 @@ class Call:
     def tool_call_id(self, index: int) -> str:
         """The id of a tool call to which the provider gave none."""
         return f"call_{self.completion_id.removeprefix('chatcmpl-')}_{index}"
+
+    def head(self, answer_id: object = None) -> JSON:
+        """What a completion and each of its chunks have in common, where the provider tells
+        nothing of it but an id, or not even that."""
+        is_told = isinstance(answer_id, str) and answer_id
+        return {
+            "id": f"chatcmpl-{answer_id}" if is_told else self.completion_id,
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.request["model"],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +133,11 @@ class ProviderRequest:
     """Beside content type and key, which are filled in outside."""
 
     dropped: tuple[str, ...] = ()
-    """OpenAI parameters this provider cannot carry, in the order they are named to the user."""
+    """OpenAI parameters this provider cannot carry."""
+
+    names: frozenset[str] = frozenset()
+    """What all documents are called, those of earlier messages included, where no two may bear the
+    same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +194,13 @@ class Stream(Protocol):
     """The provider has said that the answer is whole."""
 
     room: Room
-    """What is left for `answer`, and for all else that is kept until the end. Without room the
-    chunks still tell everything, but for lists that wait for the end."""
+    """How much may still be kept, for `answer` and until the end of the stream. When it is full the
+    chunks still tell everything, but for lists, which are told at the end."""
+
+    @property
+    def usage(self) -> JSON | None:
+        """The tokens counted so far, in OpenAI's form, for an answer that breaks off; None where
+        the provider has told none, as those do that tell them with the end alone."""
 
     @property
     def answer(self) -> JSON:
@@ -298,8 +323,15 @@ class Provider:
     `parse_error` finds the name under the latter."""
 
     stream_mark: bytes = b""
-    """What every stream of this format holds, where one of another format would read alike."""
+    """Bytes found in every stream of this format; set where another format's decoder would accept
+    it too."""
+
+    turns: str = ""
+    """Name of the body's list of turns. Set only where the turns built for the messages up to an
+    answer never change when more follow; `drafts` builds on that."""
+
     chats: Chats | None = None
     """Where the provider keeps conversations."""
+
     settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What a route may set in the query of its base URL, each with the values that it takes."""

@@ -41,6 +41,11 @@ class RequestError(TransformError):
     type = "invalid_request_error"
 
 
+def unsupported(param: str, why: str) -> RequestError:
+    """The error for what a provider cannot do; `why` goes on from the name of the parameter."""
+    return RequestError(f"`{param}` {why}.", param=param, code="unsupported_parameter")
+
+
 class ResponseError(TransformError):
     """The provider answered with an error, against its own format, or stopped halfway."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from transforms.contract import JSON
-from transforms.json_text import loads
+from transforms.json_text import loads_text
 
 
 def after_last_answer(messages: list[JSON]) -> int:
@@ -34,7 +34,7 @@ def meant(arguments: str | None) -> Any:
     is no JSON stays as it is."""
     text = arguments or "{}"
     try:
-        return loads(text.encode())
+        return loads_text(text)
     except ValueError:
         return text
 

@@ -10,14 +10,18 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import msgspec
 
 _decode = msgspec.json.Decoder().decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_spaced = msgspec.json.format
 _encode = msgspec.json.Encoder().encode
-_FIRST_IS_SPACED = re.compile(rb'\{"[^"\\]*": ')
+_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_NAME = re.compile(rb'[\s,]*"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*:\s*')
+_GAP = re.compile(rb"[\s,]*")
 
 
 def loads(text: bytes) -> Any:
@@ -29,9 +33,21 @@ def loads(text: bytes) -> Any:
     try:
         return _decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _patient_loads(text)
+        return _read(text.decode("utf-8"))
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
+
+
+def loads_text(text: str) -> Any:
+    """The value of a JSON text that is a string of its own, in which lone surrogates may stand.
+
+    Raises:
+        ValueError: not JSON, nested too deeply, or a number no double can hold.
+    """
+    try:
+        return loads(text.encode())
+    except UnicodeEncodeError:
+        return _read(text)
 
 
 def dumps(value: Any) -> bytes:
@@ -49,52 +65,120 @@ def dumps(value: Any) -> bytes:
         raise ValueError(str(exc)) from exc
 
 
-def repeated_member(text: bytes) -> str | None:
-    """The first name that a JSON object, given as text, holds twice at its top.
+Path = tuple[str | int, ...]
+"""Where something is in a JSON value: the names and places to follow."""
 
-    Which of the two counts depends on who reads, so such a text says two things at once. The
-    lengths of its members tell a text of the usual spacing apart; only others are read again.
+
+def repeated_members(text: bytes, value: Any) -> Iterator[Path]:
+    """Where objects in a JSON text, whose value is known, hold a name twice, as they come.
+
+    Which of the two counts depends on who reads, so such a text says two things at once. A text
+    that is what would be written of its value, but for spaces, holds none; only others are read
+    again.
 
     Raises:
-        ValueError: not a JSON object.
+        ValueError: nested too deeply.
+    """
+    if _is_written_as(text, value) or not _repeats(text):
+        return iter(())
+    return _repeated(_read_again(text, _Members))
+
+
+def places_of_elements(text: bytes, name: str) -> tuple[int, list[int]]:
+    """Where a list begins that an object, given as text, holds under a name, and where its elements
+    end: the byte after the bracket, and after each element.
+
+    Of an object that holds no name twice at its top (`repeated_members`).
+
+    Raises:
+        ValueError: not a JSON object that holds such a list, or one with lone surrogates in it.
     """
     try:
-        members = _decode_members(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _read_again(text)
-    count = len(members)
-    told = sum(len(name) + memoryview(value).nbytes for name, value in members.items())
-    spacing = len(text) - told - (4 * count + 1)
-    # Of the two usual spacings, the one that the first member has.
-    usual = 2 * count - 1 if _FIRST_IS_SPACED.match(text) else 0
-    return None if spacing == usual else _read_again(text)
+        position = text.index(b"{") + 1
+        for each, value in _decode_members(text).items():
+            match = _NAME.match(text, position)
+            position = match.end() if match is not None else position
+            if each == name:
+                return position + 1, _ends(text, position + 1, _decode_elements(value))
+            position += memoryview(value).nbytes
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise ValueError(str(exc)) from exc
+    raise ValueError(f"no member is called {name}")
 
 
-def _read_again(text: bytes) -> str | None:
-    top: list[tuple[str, Any]] = []
+def ends_of_elements(text: bytes) -> list[int]:
+    """Where the elements of a list, given as text, end: the byte after each.
+
+    Raises:
+        ValueError: not a JSON list, or one with lone surrogates in it.
+    """
+    try:
+        return _ends(text, text.index(b"[") + 1, _decode_elements(text))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise ValueError(str(exc)) from exc
+
+
+def _ends(text: bytes, position: int, elements: list[msgspec.Raw]) -> list[int]:
+    ends = []
+    for element in elements:
+        gap = _GAP.match(text, position)
+        position = (gap.end() if gap else position) + memoryview(element).nbytes
+        ends.append(position)
+    return ends
+
+
+def _is_written_as(text: bytes, value: Any) -> bool:
+    try:
+        written = dumps(value)
+        return text == written or _spaced(text, indent=-1) == written
+    except (ValueError, RecursionError, msgspec.DecodeError):
+        return False
+
+
+def _repeats(text: bytes) -> bool:
+    found = False
 
     def note(pairs: list[tuple[str, Any]]) -> None:
-        # Objects are told from the inside out, the outermost last.
-        nonlocal top
-        top = pairs
+        nonlocal found
+        found = found or len(dict(pairs)) < len(pairs)
 
-    try:
-        json.loads(text.decode("utf-8"), object_pairs_hook=note, parse_int=str, parse_float=str)
-    except RecursionError as exc:
-        raise ValueError("nested too deeply") from exc
-    seen: set[str] = set()
-    for name, _ in top:
-        if name in seen:
-            return name
-        seen.add(name)
-    return None
+    _read_again(text, note)
+    return found
 
 
-def _patient_loads(text: bytes) -> Any:
+class _Members(list[tuple[str, Any]]):
+    """What an object holds, with every name as often as it is there."""
+
+
+def _read_again(text: bytes, read_object: Callable[[list[tuple[str, Any]]], Any]) -> Any:
     try:
         return json.loads(
-            text.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite_float
+            text.decode("utf-8"), object_pairs_hook=read_object, parse_int=str, parse_float=str
         )
+    except RecursionError as exc:
+        raise ValueError("nested too deeply") from exc
+
+
+def _repeated(value: Any) -> Iterator[Path]:
+    waiting: list[tuple[Path, Any]] = [((), value)]
+    while waiting:
+        path, each = waiting.pop()
+        within: list[tuple[Path, Any]] = []
+        if isinstance(each, _Members):
+            seen: set[str] = set()
+            for name, held in each:
+                if name in seen:
+                    yield *path, name
+                seen.add(name)
+                within.append(((*path, name), held))
+        elif isinstance(each, list):
+            within = [((*path, place), held) for place, held in enumerate(each)]
+        waiting += reversed(within)
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite_float)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
 

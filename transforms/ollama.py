@@ -10,15 +10,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
-from transforms.chat_request import content_parts, present
+from transforms.beside import ENFORCED, unknown_members
+from transforms.chat_request import (
+    NEUTRAL,
+    REFUSED,
+    content_parts,
+    drop_beside_call,
+    drop_beside_content,
+    drop_unknown,
+    refuse,
+    saying_something,
+    unknown_parameters,
+)
 from transforms.contract import JSON, WEB, Call, ErrorAnswer, Event, Provider, ProviderRequest
-from transforms.errors import RequestError, ResponseError, error_for_status, unreadable_error
+from transforms.errors import (
+    RequestError,
+    ResponseError,
+    error_for_status,
+    unreadable_error,
+    unsupported,
+)
 from transforms.framing import NDJSONDecoder, parse_event
-from transforms.json_text import dumps, loads
+from transforms.json_text import dumps
+from transforms.media import is_data_url, split_data_url
 from transforms.room import Parts, Pieces, Room, take_in
-from transforms.tools import name_of, named_tools
+from transforms.tools import arguments_object, name_of, named_tools, order_results
+from transforms.values import count, member
 
 FINISH_REASONS = {"stop": "stop", "length": "length", "load": "stop", "unload": "stop"}
 """`done_reason` -> `finish_reason`. Old versions leave it out of a normal end, so any other word
@@ -47,26 +65,18 @@ _MAPPED = frozenset(
     | {*_OPTIONS, *_TOP_LEVEL}
 )
 
-_NEUTRAL: JSON = {
-    "n": 1,
-    "logprobs": False,
-    "logit_bias": {},
-    "metadata": {},
-    "modalities": ["text"],
-    "parallel_tool_calls": True,
-    "store": False,
-    "verbosity": "medium",
-}
-"""Values that ask for what happens anyway."""
+_PENALTIES = ("presence_penalty", "frequency_penalty")
+
+_NEUTRAL: JSON = {name: value for name, value in NEUTRAL.items() if name not in _PENALTIES}
+"""Values that ask for what happens anyway. A penalty of 0 does not, since a model may come with one
+of its own."""
 
 _REFUSED = {
-    "n": "gives one choice per request",
-    "modalities": "answers in text only",
-    "functions": "takes functions as `tools`",
-    "function_call": "takes functions as `tools`",
+    **{name: reason for name, reason in REFUSED.items() if name != "audio"},
     "web_search_options": "does not search the web",
 }
-"""Parameters whose absence would change what the client gets."""
+"""Parameters whose absence would change what the client gets. Whoever wants to hear the answer says
+so in `modalities`."""
 
 _EFFORTS = {
     "minimal": "low",
@@ -83,6 +93,10 @@ _MODELS_WITH_LEVELS = "gpt-oss"
 
 _ROLES = {"system": "system", "developer": "system", "user": "user"}
 
+_ASSISTANT_FIELDS = frozenset(
+    {"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"}
+)
+
 
 def build_request(call: Call) -> ProviderRequest:
     """The body of `/api/chat`; parameters outside OpenAI's that Ollama knows are carried too.
@@ -93,15 +107,12 @@ def build_request(call: Call) -> ProviderRequest:
     Raises:
         RequestError: a parameter, part or tool that Ollama cannot do.
     """
-    request = {
-        name: value
-        for name, value in present(call.request).items()
-        if name not in _NEUTRAL or value != _NEUTRAL[name]
-    }
-    for name, reason in _REFUSED.items():
-        if name in request:
-            raise _unsupported(name, f"`{name}` cannot be sent to Ollama, which {reason}.")
-    dropped = [name for name in request if name not in _MAPPED]
+    request = saying_something(call.request, _NEUTRAL)
+    refuse(request, _REFUSED, "Ollama")
+    dropped = unknown_parameters(request, _MAPPED)
+    # What else is in a tool is passed on with it.
+    tools = {name for tool in request.get("tools", ()) for name in tool}
+    dropped += unknown_members(request, schema=ENFORCED, tool=tools)
     # The server streams unless it is told not to.
     body: JSON = {"model": call.model, "messages": [], "stream": call.streams}
     body["messages"] = _messages(request["messages"], dropped)
@@ -109,14 +120,9 @@ def build_request(call: Call) -> ProviderRequest:
     _add_options(body, request, dropped)
     if "response_format" in request:
         body.update(_format(request["response_format"]))
-    if "reasoning_effort" in request:
-        body["think"] = _think(request["reasoning_effort"], call.model)
+    body.update(_think(request, call.model, dropped))
     body.update({name: request[name] for name in _TOP_LEVEL if name in request})
     return ProviderRequest("/api/chat", body, dropped=tuple(dict.fromkeys(dropped)))
-
-
-def _unsupported(param: str, message: str) -> RequestError:
-    return RequestError(message, param=param, code="unsupported_parameter")
 
 
 def _messages(messages: list[JSON], dropped: list[str]) -> list[JSON]:
@@ -132,21 +138,13 @@ def _messages(messages: list[JSON], dropped: list[str]) -> list[JSON]:
         if message["role"] == "tool":
             mapped.append(_tool_message(message, names, param, dropped))
             continue
-        _order_results(mapped, calls)
-        calls = [told["id"] for told in message.get("tool_calls") or ()]
+        order_results(mapped, calls)
         mapped.append(_message(message, param, dropped))
-        names.update(
-            (told["id"], told["function"]["name"]) for told in message.get("tool_calls") or ()
-        )
-    _order_results(mapped, calls)
+        called = message.get("tool_calls") or ()
+        calls = [told["id"] for told in called]
+        names |= {told["id"]: told["function"]["name"] for told in called}
+    order_results(mapped, calls)
     return mapped
-
-
-def _order_results(mapped: list[JSON], calls: list[str]) -> None:
-    if len(calls) > 1:
-        mapped[-len(calls) :] = sorted(
-            mapped[-len(calls) :], key=lambda result: calls.index(result["tool_call_id"])
-        )
 
 
 def _message(message: JSON, param: str, dropped: list[str]) -> JSON:
@@ -154,32 +152,29 @@ def _message(message: JSON, param: str, dropped: list[str]) -> JSON:
     if role == "assistant":
         return _assistant_message(message, param, dropped)
     if role not in _ROLES:
-        raise _unsupported(f"{param}.role", f"`{param}.role` is `{role}`; send `tool` messages.")
-    _drop_unknown(message, {"role", "content"}, dropped)
+        raise unsupported(f"{param}.role", f"is `{role}`; send `tool` messages")
+    drop_unknown(message, {"role", "content"}, "messages[]", dropped)
     return {"role": _ROLES[role], **_content(message, param, dropped)}
 
 
 def _assistant_message(message: JSON, param: str, dropped: list[str]) -> JSON:
     if message.get("function_call"):
-        raise _unsupported(
-            f"{param}.function_call", f"`{param}.function_call` is legacy; send `tool_calls`."
-        )
-    known = {"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"}
-    _drop_unknown(message, known, dropped)
+        raise unsupported(f"{param}.function_call", "is legacy; send `tool_calls`")
+    drop_unknown(message, _ASSISTANT_FIELDS, "messages[]", dropped)
     mapped = {"role": "assistant", **_content(message, param, dropped)}
     mapped["content"] = mapped["content"] or message.get("refusal") or ""
     thinking = message.get("reasoning_content") or message.get("reasoning")
     if isinstance(thinking, str):
         mapped["thinking"] = thinking
     calls = [
-        _sent_call(told, f"{param}.tool_calls[{index}]")
+        _sent_call(told, f"{param}.tool_calls[{index}]", dropped)
         for index, told in enumerate(message.get("tool_calls") or ())
     ]
     return {**mapped, "tool_calls": calls} if calls else mapped
 
 
 def _tool_message(message: JSON, names: dict[str, str], param: str, dropped: list[str]) -> JSON:
-    _drop_unknown(message, {"role", "content", "tool_call_id"}, dropped)
+    drop_unknown(message, {"role", "content", "tool_call_id"}, "messages[]", dropped)
     return {
         "role": "tool",
         **_content(message, param, dropped),
@@ -188,38 +183,12 @@ def _tool_message(message: JSON, names: dict[str, str], param: str, dropped: lis
     }
 
 
-def _drop_unknown(message: JSON, known: set[str], dropped: list[str]) -> None:
-    dropped += [
-        f"messages[].{name}"
-        for name, value in message.items()
-        if name not in known and value is not None
-    ]
-
-
-def _sent_call(told: JSON, param: str) -> JSON:
+def _sent_call(told: JSON, param: str, dropped: list[str]) -> JSON:
     if told.get("type", "function") != "function":
-        raise _unsupported(f"{param}.type", f"`{param}.type` is `{told['type']}`, not `function`.")
-    function = told["function"]
-    return {
-        "id": told["id"],
-        "function": {
-            "name": function["name"],
-            "arguments": _arguments_object(function.get("arguments") or "{}", told["id"], param),
-        },
-    }
-
-
-def _arguments_object(text: str, call_id: str, param: str) -> JSON:
-    param = f"{param}.function.arguments"
-    try:
-        arguments = loads(text.encode("utf-8", "surrogatepass"))
-    except ValueError as exc:
-        message = f"`{param}` of the tool call `{call_id}` is not JSON."
-        raise RequestError(message, param=param, code="invalid_value") from exc
-    if not isinstance(arguments, dict):
-        message = f"`{param}` of the tool call `{call_id}` is not a JSON object."
-        raise RequestError(message, param=param, code="invalid_value")
-    return arguments
+        raise unsupported(f"{param}.type", f"is `{told['type']}`, not `function`")
+    drop_beside_call(told, dropped)
+    function = {"name": told["function"]["name"], "arguments": arguments_object(told, param)}
+    return {"id": told["id"], "function": function}
 
 
 def _content(message: JSON, param: str, dropped: list[str]) -> JSON:
@@ -227,32 +196,44 @@ def _content(message: JSON, param: str, dropped: list[str]) -> JSON:
     texts, images = [], []
     for position, part in enumerate(content_parts(message.get("content"), f"{param}.content")):
         place = f"{param}.content[{position}]"
+        drop_beside_content(part, dropped)
         match part["type"]:
             case "text" | "refusal" as kind:
                 texts.append(part[kind])
             case "image_url":
                 images.append(_image(part["image_url"], f"{place}.image_url", dropped))
             case "input_audio":
-                images.append(part["input_audio"].get("data", ""))
+                images.append(_sound(part["input_audio"], f"{place}.input_audio.data", dropped))
             case kind:
-                raise _unsupported(place, f"`{place}` is a `{kind}` part; Ollama takes none.")
+                raise unsupported(place, f"is a `{kind}` part; Ollama takes none")
     content: JSON = {"content": "\n".join(texts)}
     return {**content, "images": images} if images else content
 
 
 def _image(image: str | JSON, param: str, dropped: list[str]) -> str:
-    """The bare base64 of a data URI."""
+    """The bare base64 of a data URL."""
     if isinstance(image, dict):
-        if image.get("detail") not in (None, "auto"):
-            dropped.append("messages[].content[].image_url.detail")
+        # A `detail` of `auto` is what happens anyway.
+        known = {"url", "detail"} if image.get("detail") == "auto" else {"url"}
+        drop_unknown(image, known, "messages[].content[].image_url", dropped)
         image = str(image.get("url", ""))
-    head, _, encoded = image.partition(",")
-    if head[:5].lower() != "data:" or not head.lower().endswith(";base64"):
+    if not is_data_url(image) or not image.partition(",")[0].lower().endswith(";base64"):
         raise RequestError(
-            f"`{param}` is not a base64 data URI. Ollama fetches no images: send"
+            f"`{param}` is not a base64 data URL. Ollama fetches no images: send"
             " `data:image/png;base64,...`.",
             param=param,
             code="invalid_image_url",
+        )
+    return split_data_url(image, param)[1]
+
+
+def _sound(audio: JSON, param: str, dropped: list[str]) -> str:
+    """The base64 of a sound, whose format its bytes tell."""
+    drop_unknown(audio, {"data", "format"}, "messages[].content[].input_audio", dropped)
+    encoded = audio.get("data")
+    if not isinstance(encoded, str) or not encoded:
+        raise RequestError(
+            f"`{param}` must be base64 text.", param=param, code="missing_required_parameter"
         )
     return encoded
 
@@ -262,7 +243,7 @@ def _add_tools(body: JSON, request: JSON, dropped: list[str]) -> None:
     for position, tool in enumerate(tools):
         if tool.get("type", "function") != "function":
             param = f"tools[{position}].type"
-            raise _unsupported(param, f"`{param}` is `{tool['type']}`; Ollama takes `function`.")
+            raise unsupported(param, f"is `{tool['type']}`; Ollama takes `function`")
     offered, is_forced = _chosen_tools(tools, request.get("tool_choice"))
     if is_forced:
         dropped.append("tool_choice")
@@ -290,7 +271,7 @@ def _chosen_tools(tools: list[JSON], choice: object) -> tuple[list[JSON], bool]:
             names = [name_of(tool) for tool in allowed]
             return named_tools(tools, names), rest.get("mode") == "required"
         case _:
-            raise _unsupported("tool_choice", f"`tool_choice` is {choice!r}; it cannot be sent.")
+            raise unsupported("tool_choice", f"is {choice!r}; it cannot be sent")
 
 
 def _tool(tool: JSON) -> JSON:
@@ -310,7 +291,8 @@ def _add_options(body: JSON, request: JSON, dropped: list[str]) -> None:
         if option in own:
             dropped.append(name)
         options[option] = request[name]
-    if "max_tokens" in request and "max_completion_tokens" in request:
+    limit = request.get("max_completion_tokens")
+    if limit is not None and request.get("max_tokens", limit) != limit:
         dropped.append("max_tokens")
     if isinstance(options.get("stop"), str):
         options["stop"] = [options["stop"]]
@@ -335,16 +317,25 @@ def _format(response_format: JSON) -> JSON:
             )
 
 
-def _think(effort: str, model: str) -> bool | str:
-    if effort == "none":
-        return False
-    if effort not in _EFFORTS:
+def _think(request: JSON, model: str, dropped: list[str]) -> JSON:
+    """`think` for a `reasoning_effort`; what the client says in Ollama's own word goes first.
+
+    Drops: an effort in place of which another is sent.
+    """
+    effort = request.get("reasoning_effort", "none")
+    if effort not in ("none", *_EFFORTS):
         raise RequestError(
             f"`reasoning_effort` is `{effort}`; it must be one of none, {', '.join(_EFFORTS)}.",
             param="reasoning_effort",
             code="invalid_value",
         )
-    return _EFFORTS[effort] if _MODELS_WITH_LEVELS in model.lower() else True
+    if "reasoning_effort" not in request:
+        return {}
+    has_levels = _MODELS_WITH_LEVELS in model.lower()
+    think = effort != "none" and (_EFFORTS[effort] if has_levels else True)
+    if think not in (True, False, effort) or request.get("think", think) != think:
+        dropped.append("reasoning_effort")
+    return {"think": think}
 
 
 def parse_response(call: Call, body: JSON) -> JSON:
@@ -391,7 +382,7 @@ def _text(message: JSON, name: str) -> str:
 def _told_calls(message: JSON) -> list[JSON]:
     calls = message.get("tool_calls") or []
     if not isinstance(calls, list) or not all(
-        isinstance(_get(told, "function"), dict) for told in calls
+        isinstance(member(told, "function"), dict) for told in calls
     ):
         raise ResponseError("The provider's `tool_calls` are not a list of function calls.")
     return calls
@@ -438,12 +429,10 @@ def _created(body: JSON, call: Call) -> int:
 
 def _usage(body: JSON) -> JSON | None:
     """OpenAI usage; Ollama leaves a count out when it is 0, and both when it counted nothing."""
-    prompt, completion = body.get("prompt_eval_count"), body.get("eval_count")
+    prompt, completion = count(body.get("prompt_eval_count")), count(body.get("eval_count"))
     if prompt is None and completion is None:
         return None
     prompt, completion = prompt or 0, completion or 0
-    if not isinstance(prompt, int) or not isinstance(completion, int):
-        return None
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -453,8 +442,8 @@ def _usage(body: JSON) -> JSON | None:
 
 def parse_error(status: int, body: object) -> ErrorAnswer:
     """OpenAI's error from `{"error": "text"}`, which newer versions write as an object."""
-    error = _get(body, "error")
-    message = error if isinstance(error, str) else _get(error, "message")
+    error = member(body, "error")
+    message = error if isinstance(error, str) else member(error, "message")
     if not isinstance(message, str) or not message:
         return unreadable_error(status)
     is_unknown_model = status == 404 and "model" in message
@@ -468,10 +457,6 @@ def _raise_reported_error(body: JSON) -> None:
         raise ResponseError.reported(parse_error(status if isinstance(status, int) else 502, body))
 
 
-def _get(value: object, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None
-
-
 class MessageStream:
     """Lines of one answer, each a whole object in the shape of the plain answer.
 
@@ -480,6 +465,9 @@ class MessageStream:
     and the counts. A line that holds neither `message` nor `done` is of a kind not known here
     and is passed over; the end of the body before `done` is an error.
     """
+
+    usage = None
+    """Told with the end alone."""
 
     def __init__(self, call: Call) -> None:
         self.finished = False
@@ -586,4 +574,5 @@ PROVIDER = Provider(
     open_stream=MessageStream,
     key_required=False,
     fetches={"image_url": WEB},
+    turns="messages",
 )

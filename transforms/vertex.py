@@ -26,4 +26,5 @@ PROVIDER = Provider(
     open_stream=AnswerStream,
     sign=add_key,
     fetches={"file": WEB},
+    turns="contents",
 )

@@ -13,13 +13,14 @@ import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import quote, urlencode
 
 from flask import Request, abort, redirect, request
 from werkzeug.wrappers import Response
+
+from inspection.loopback import is_loopback
 
 HOST = "diptych.internal"
 """The pages' own name, which the proxy answers to."""
@@ -78,7 +79,8 @@ class Access:
         return self._without_token_in_address()
 
     def _without_token_in_address(self) -> Response | None:
-        """Else it would stay in the history of the browser, and go where its address is told."""
+        """The same page at an address without the token, which would else stay in the browser's
+        history, and go wherever its address is passed on."""
         if "token" not in request.args or request.method != "GET" or is_api(request):
             return None
         rest = [(name, value) for name, value in request.args.items(True) if name != "token"]
@@ -94,16 +96,6 @@ class Access:
 def is_api(asked: Request) -> bool:
     """Whether a program asks, and not a person."""
     return asked.path.startswith("/api/")
-
-
-@lru_cache(maxsize=256)
-def is_loopback(host: str) -> bool:
-    """Whether an address is this machine's own."""
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _cookie(asked: Request) -> str:

@@ -13,9 +13,10 @@ import msgspec
 from flask import Blueprint, Response, abort, current_app, request
 from peewee import Database
 
-from inspection.web import deleting, filters, queries
+from inspection.web import filters, queries
 from inspection.web.record import Record
 from inspection.web.stats import stats
+from recording import deleting
 from transforms.contract import JSON
 from transforms.json_text import loads
 
@@ -80,15 +81,16 @@ def stats_() -> Response:
     """Sums over calls, and what is not in the database."""
     asked = asked_for()
     with the_record().opened() as database:
-        told = stats(database, asked)
+        sums = stats(database, asked)
     backlog = the_record().backlog()
-    return _json({**told, "waiting": backlog.waiting, "refused": backlog.refused})
+    return _json({**sums, "waiting": backlog.waiting, "refused": backlog.refused})
 
 
 def asked_for(besides: tuple[str, ...] = ()) -> filters.Filter:
-    """The filter in the query of the request at hand; `besides` is for somebody else.
+    """The filter in the query of the request at hand, without the parameters in `besides`.
 
-    Raises FilterError.
+    Raises:
+        FilterError: a parameter is unknown, or its value cannot be used.
     """
     others = ("token", *besides)
     return filters.parse({key: value for key, value in request.args.items() if key not in others})
@@ -112,13 +114,13 @@ def _one(read: Callable[[Database, str], JSON | None], kind: str, key: str) -> R
 
 def _with_bodies(row: JSON) -> JSON:
     """The bodies as JSON within JSON; exactly what was recorded."""
-    told: JSON = {}
+    whole: JSON = {}
     for name, value in row.items():
         if name in _BODIES and isinstance(value, str):
-            told[name] = _body(value)
+            whole[name] = _body(value)
         else:
-            told[name] = _with_bodies(value) if isinstance(value, dict) else value
-    return told
+            whole[name] = _with_bodies(value) if isinstance(value, dict) else value
+    return whole
 
 
 def _body(text: str) -> object:
@@ -137,5 +139,5 @@ def _json(value: object, status: int = HTTPStatus.OK) -> Response:
 def error(status: int, message: str, param: str | None = None) -> Response:
     """An error as OpenAI's clients read it."""
     kind = "invalid_request_error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "server_error"
-    told = {"message": message, "type": kind, "param": param, "code": None}
-    return _json({"error": told}, status)
+    described = {"message": message, "type": kind, "param": param, "code": None}
+    return _json({"error": described}, status)

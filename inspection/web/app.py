@@ -80,17 +80,17 @@ def _with_headers(response: Any) -> Any:
 
 
 def _refused(exc: HTTPException) -> Any:
-    return _told(exc.code or HTTPStatus.INTERNAL_SERVER_ERROR, exc.description or exc.name)
+    return _error_answer(exc.code or HTTPStatus.INTERNAL_SERVER_ERROR, exc.description or exc.name)
 
 
 def _misasked(exc: FilterError) -> _Answer:
-    return _told(HTTPStatus.BAD_REQUEST, str(exc), exc.name)
+    return _error_answer(HTTPStatus.BAD_REQUEST, str(exc), exc.name)
 
 
 def _unreadable(exc: Exception) -> _Answer:
     """The words of a driver may name values; ours do not."""
     why = str(exc) if isinstance(exc, UnreadableError) else f"{type(exc).__name__}."
-    return _told(
+    return _error_answer(
         HTTPStatus.SERVICE_UNAVAILABLE,
         f"The record cannot be read at the moment: {why} Calls go on, and their records wait: "
         f"{grouped(api.the_record().backlog().waiting)} rows so far.",
@@ -99,10 +99,10 @@ def _unreadable(exc: Exception) -> _Answer:
 
 def _failed(exc: Exception) -> _Answer:
     log_fault(logger, "A page could not be shown.")
-    return _told(HTTPStatus.INTERNAL_SERVER_ERROR, "This failed; the log has the details.")
+    return _error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "This failed; the log has the details.")
 
 
-def _told(status: int, message: str, param: str | None = None) -> _Answer:
+def _error_answer(status: int, message: str, param: str | None = None) -> _Answer:
     if is_api(request):
         return api.error(status, message, param)
     if isinstance(request.routing_exception, BadHost):

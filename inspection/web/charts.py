@@ -42,7 +42,7 @@ _Values = Callable[[JSON], dict[str, float]]
 """An interval -> class of a part -> its value."""
 
 
-def charts(told: JSON) -> list[Chart]:
+def charts(sums: JSON) -> list[Chart]:
     """Of what `stats` told: calls and failures, tokens, time until the end and the first chunk."""
     drawn: tuple[tuple[str, str, _Values], ...] = (
         ("Calls", "", lambda each: _split(each, "requests", "failed")),
@@ -50,8 +50,8 @@ def charts(told: JSON) -> list[Chart]:
         ("Mean time to the end", " ms", lambda each: _one(each, "duration_ms")),
         ("Mean time to the first chunk", " ms", lambda each: _one(each, "first_chunk_ms")),
     )
-    intervals = told["intervals"]
-    return [_chart(title, unit, intervals, told["until"], values) for title, unit, values in drawn]
+    intervals = sums["intervals"]
+    return [_chart(title, unit, intervals, sums["until"], values) for title, unit, values in drawn]
 
 
 def moment(milliseconds: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
@@ -84,9 +84,9 @@ def _tokens(interval: JSON) -> dict[str, float]:
 
 
 def _chart(title: str, unit: str, intervals: Sequence[JSON], until: int, values: _Values) -> Chart:
-    told = [(each["start"], values(each)) for each in intervals]
-    highest = max((sum(parts.values()) for _, parts in told), default=0) or 1
-    width = WIDTH / max(len(told), 1)
+    columns = [(each["start"], values(each)) for each in intervals]
+    highest = max((sum(parts.values()) for _, parts in columns), default=0) or 1
+    width = WIDTH / max(len(columns), 1)
     bars = tuple(
         Bar(
             round(place * width, 2),
@@ -94,15 +94,15 @@ def _chart(title: str, unit: str, intervals: Sequence[JSON], until: int, values:
             _stacked(parts, highest),
             _label(start, parts, unit),
         )
-        for place, (start, parts) in enumerate(told)
+        for place, (start, parts) in enumerate(columns)
     )
-    begin = moment(told[0][0], _SHORT) if told else ""
+    begin = moment(columns[0][0], _SHORT) if columns else ""
     return Chart(title, grouped(round(highest)) + unit, bars, begin, moment(until, _SHORT))
 
 
 def _label(start: int, parts: dict[str, float], unit: str) -> str:
-    told = " + ".join(grouped(round(part)) for part in parts.values())
-    return f"{moment(start, _SHORT)}: {told}{unit}"
+    amounts = " + ".join(grouped(round(part)) for part in parts.values())
+    return f"{moment(start, _SHORT)}: {amounts}{unit}"
 
 
 def _stacked(parts: dict[str, float], highest: float) -> tuple[tuple[str, float, float], ...]:

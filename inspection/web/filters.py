@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
+
+from recording import AnswerState
 
 MOST = 500
 """Rows of one answer."""
@@ -13,7 +15,7 @@ MOST = 500
 _LONGEST_NUMBER = 15
 """Digits; milliseconds for 30 000 years."""
 
-STATES = ("streaming", "complete", "interrupted", "failed")
+STATES: tuple[str, ...] = get_args(AnswerState)
 
 
 class FilterError(ValueError):

@@ -6,7 +6,6 @@ the templates, and shown without characters that make a text read otherwise than
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
@@ -15,13 +14,15 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from inspection.plain_text import grouped
-from inspection.summary import summary
-from inspection.web import charts, deleting, queries, threads
+from inspection.summary import UNANSWERED, summary
+from inspection.web import charts, queries, threads
 from inspection.web.api import asked_for, the_record
 from inspection.web.filters import STATES, Filter
 from inspection.web.pairing import Row, paired, sections
 from inspection.web.previews import preview
 from inspection.web.stats import stats
+from models import now_ms
+from recording import deleting
 from transforms import PROVIDERS
 from transforms.contract import JSON
 
@@ -62,15 +63,15 @@ def sessions() -> str:
 def session(session_id: str) -> str:
     """One session: its calls as a thread, each branch beside the one it leaves."""
     with the_record().opened() as database:
-        told = queries.session(database, session_id)
-        if told is None:
+        found = queries.session(database, session_id)
+        if found is None:
             abort(HTTPStatus.NOT_FOUND, f"There is no session `{session_id}`.")
         page = queries.requests(database, Filter(session=session_id, limit=_LONGEST_THREAD))
         bodies = queries.client_bodies(database, [row["id"] for row in page.rows])
-    previews = {number: preview(*told) for number, told in bodies.items()}
+    previews = {number: preview(*both) for number, both in bodies.items()}
     return _page(
         "session.html",
-        session=told,
+        session=found,
         lines=threads.lines(page.rows[::-1]),
         previews=previews,
         more=page.more,
@@ -89,27 +90,27 @@ def delete_session(session_id: str) -> AnyResponse:
 def exchange(request_id: str) -> str:
     """One exchange, the client's panel on the left and the provider's on the right."""
     with the_record().opened() as database:
-        told = queries.request(database, request_id)
-    if told is None:
+        found = queries.request(database, request_id)
+    if found is None:
         abort(HTTPStatus.NOT_FOUND, f"There is no request `{request_id}`.")
-    answer = told["response"] or {}
-    asked = _pair(told, *queries.REQUEST_BODIES)
+    answer = found["response"] or {}
+    asked = _pair(found, *queries.REQUEST_BODIES)
     answered = _pair(answer, "openai_response", "provider_response")
-    return _page("exchange.html", exchange=told, answer=answer, asked=asked, answered=answered)
+    return _page("exchange.html", exchange=found, answer=answer, asked=asked, answered=answered)
 
 
 @blueprint.get("/stats")
 def stats_() -> str:
     """Charts and sums; of the last day, unless another time is asked for."""
     asked, _ = _asked()
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     if asked.since is None and "since" not in request.args:
         asked = replace(asked, since=now - 24 * _HOUR_MS)
     with the_record().opened() as database:
-        told = stats(database, asked)
+        sums = stats(database, asked)
     spans = [(name, now - hours * _HOUR_MS) for name, hours in _SPANS]
     return _page(
-        "stats.html", stats=told, charts=charts.charts(told), spans=spans, asked=asked, live=False
+        "stats.html", stats=sums, charts=charts.charts(sums), spans=spans, asked=asked, live=False
     )
 
 
@@ -146,6 +147,7 @@ def filters() -> dict[str, Any]:
         "moment": charts.moment,
         "grouped": grouped,
         "line": _line,
+        "unanswered": UNANSWERED,
         "states": STATES,
         "providers": list(PROVIDERS),
     }
@@ -166,23 +168,23 @@ def _page(template: str, **values: Any) -> str:
     return render_template(template, backlog=the_record().backlog(), **values)
 
 
-def _pair(told: JSON, left: str, right: str) -> Panels:
-    bodies = told.get(left), told.get(right)
+def _pair(row: JSON, left: str, right: str) -> Panels:
+    bodies = row.get(left), row.get(right)
     return Panels(
         paired(*(sections(body) for body in bodies)), *(body is not None for body in bodies)
     )
 
 
 def _line(row: JSON) -> str:
-    """A call in one line, as mitmweb's comment tells it."""
-    answer = row["response"] or {"state": "streaming"}
+    """A call in one line, as mitmweb's comment tells it; an error in its own words, since no column
+    has its code."""
+    answer = row["response"] or {"state": UNANSWERED}
     usage = {name: answer.get(name) for name in ("prompt_tokens", "completion_tokens")}
     completion = {"usage": usage, "choices": [{"finish_reason": answer.get("finish_reason")}]}
     return summary(
         model=row["model"],
         provider=row["provider"],
         provider_model=row["provider_model"],
-        routed=True,
         completion=completion,
         error=answer.get("error"),
         state=answer["state"],

@@ -81,14 +81,15 @@ def _places(right: list[Section]) -> dict[str, list[int]]:
 
 
 def _found(section: Section, number: int, places: dict[str, list[int]], start: int) -> int | None:
-    """The first section from `start` on that says the same; the first of all belong together."""
+    """The first section from `start` on that says the same; the first ones of both panels always
+    belong together."""
     if number == 0:
         return 0 if places else None
     candidates = []
     for line in section.lines():
-        told = places.get(line, [])
-        place = bisect_left(told, start)
-        candidates += told[place : place + 1]
+        numbers = places.get(line, [])
+        place = bisect_left(numbers, start)
+        candidates += numbers[place : place + 1]
     return min(candidates, default=None)
 
 

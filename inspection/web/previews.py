@@ -40,10 +40,10 @@ def preview(openai_request: str | None, openai_response: str | None) -> Preview:
 
 def _read(body: str | None) -> JSON:
     try:
-        told = loads(body.encode("utf-8", "backslashreplace")) if body else {}
+        parsed = loads(body.encode("utf-8", "backslashreplace")) if body else {}
     except (ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _beginning(message: JSON) -> str:
@@ -55,9 +55,9 @@ def _beginning(message: JSON) -> str:
 def _calls(message: JSON) -> list[str]:
     """The names of the tools that a message calls."""
     calls = message.get("tool_calls")
-    told = []
+    names = []
     for call in calls if isinstance(calls, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         name = function.get("name") if isinstance(function, dict) else None
-        told.append(f"→ {name}" if isinstance(name, str) else "→ a tool")
-    return told
+        names.append(f"→ {name}" if isinstance(name, str) else "→ a tool")
+    return names

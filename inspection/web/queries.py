@@ -36,7 +36,6 @@ _OF_RESPONSE = {
 _RESPONSE = {
     name: _OF_RESPONSE.get(name, name) for name in Response._meta.columns if name not in PANELS
 }
-_SESSION = tuple(Session._meta.columns)
 
 _JSON_LIST = {
     False: "(SELECT value FROM json_each({}))",
@@ -97,10 +96,10 @@ def request(database: Database, request_id: str) -> JSON | None:
     row = _exchange(database, _known_by(Exchange.request_id, Exchange.id, request_id))
     if row is None:
         return None
-    told = {**_request(row), **{name: row[name] for name in REQUEST_BODIES}}
-    if told["response"] is not None:
-        told["response"] |= {name: row[name] for name in RESPONSE_BODIES}
-    return told
+    found = {**_request(row), **{name: row[name] for name in REQUEST_BODIES}}
+    if found["response"] is not None:
+        found["response"] |= {name: row[name] for name in RESPONSE_BODIES}
+    return found
 
 
 def response(database: Database, response_id: str) -> JSON | None:

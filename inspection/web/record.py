@@ -39,7 +39,8 @@ class Record:
     def __init__(self, url: str, waiting: Callable[[], int] = int) -> None:
         """`waiting` counts the rows that a recorder of this process holds.
 
-        Raises ValueError when the URL cannot be used.
+        Raises:
+            ValueError: the URL cannot be used.
         """
         self._url = url
         self._waiting = waiting

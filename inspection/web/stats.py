@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
 from peewee import SQL, Database, fn
 
+from inspection.summary import UNANSWERED
 from inspection.web.filters import Filter
 from inspection.web.queries import conditions
-from models import Exchange
+from models import Exchange, now_ms
 from transforms.contract import JSON
 
 _MINUTE_MS = 60_000
@@ -53,7 +53,7 @@ def stats(database: Database, asked: Filter) -> JSON:
 
 def _limits(database: Database, asked: Filter, wanted: list[Any]) -> tuple[int, int]:
     """The first moment, and the first one after the last."""
-    until = time.time_ns() // 1_000_000 if asked.until is None else asked.until
+    until = now_ms() if asked.until is None else asked.until
     if asked.since is not None:
         return min(asked.since, until), until
     query = Exchange.select(fn.MIN(Exchange.timestamp).alias("first"))
@@ -92,18 +92,18 @@ def _sessions(database: Database, wanted: list[Any]) -> int:
 def _summed(groups: Iterable[JSON]) -> JSON:
     """The sums of several groups, and the mean of what is a time."""
     groups = list(groups)
-    told: JSON = {
+    sums: JSON = {
         "requests": sum(group["requests"] for group in groups),
         "failed": sum(group["requests"] for group in groups if group["state"] == "failed"),
     }
     for name in _SUMMED:
         known = [_number(group[name]) for group in groups if group[name] is not None]
-        told[name] = sum(known) if known else None
+        sums[name] = sum(known) if known else None
     for name in _TIMED:
         count = sum(group[f"{name}_count"] for group in groups)
         total = sum(_number(group[name] or 0) for group in groups)
-        told[name] = round(total / count) if count else None
-    return told
+        sums[name] = round(total / count) if count else None
+    return sums
 
 
 def _number(value: Any) -> int | float:
@@ -114,7 +114,7 @@ def _number(value: Any) -> int | float:
 def _counts(groups: list[JSON], name: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     for group in groups:
-        key = group[name] or "unanswered"
+        key = group[name] or UNANSWERED
         counts[key] = counts.get(key, 0) + group["requests"]
     return counts
 
@@ -124,11 +124,11 @@ def _by_model(groups: list[JSON]) -> list[JSON]:
     models: dict[tuple[str, str], list[JSON]] = {}
     for group in groups:
         models.setdefault((group["provider"], group["provider_model"]), []).append(group)
-    told = [
+    rows = [
         {"provider": provider, "model": model, **_summed(of_model)}
         for (provider, model), of_model in models.items()
     ]
-    return sorted(told, key=lambda row: -row["requests"])
+    return sorted(rows, key=lambda row: -row["requests"])
 
 
 def _intervals(groups: list[JSON], since: int, until: int, width: int) -> list[JSON]:

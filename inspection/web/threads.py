@@ -28,13 +28,13 @@ def lines(calls: list[JSON]) -> list[Line]:
         following.setdefault(parent, []).append(call)
     # Not by recursion: a thread may have more calls than Python has room for frames.
     waiting = [Line(0, call) for call in reversed(following.get(None, []))]
-    told: list[Line] = []
+    ordered: list[Line] = []
     while waiting:
         line = waiting.pop()
-        told.append(line)
+        ordered.append(line)
         answer = line.call["response"]
         after = following.get(answer["response_id"], []) if answer else []
         # The latest goes on at this depth, after the earlier ones have been told.
         branches = [Line(line.depth + 1, call) for call in after[:-1]]
         waiting += [*(Line(line.depth, call) for call in after[-1:]), *reversed(branches)]
-    return told
+    return ordered

@@ -1,8 +1,8 @@
 """Anthropic's Messages API: `POST /v1/messages`, version 2023-06-01, streams as server-sent events.
 
 `request` turns a chat completion into a Messages request, with `messages`, `content` and `tools`
-for its parts and `models` for what the models differ in; `response` and `stream` bring the
-answer back.
+for its parts; `response` and `stream` bring the answer back. What the models differ in is in
+`transforms/claude.py`, since Claude is served elsewhere too.
 
 Source: Messages API reference and the types of the anthropic SDK (2026-09).
 """
@@ -24,4 +24,5 @@ PROVIDER = Provider(
     open_stream=MessageStream,
     auth=Auth("x-api-key", ""),
     fetches={"image_url": ("http://",), "file": WEB},
+    turns="messages",
 )

@@ -8,21 +8,11 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from urllib.parse import unquote, unquote_to_bytes
 
-from transforms.chat_request import content_parts
+from transforms.chat_request import content_parts, drop_unknown
 from transforms.contract import JSON
 from transforms.errors import RequestError
-
-_IMAGE_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-)
-
-_HEAD = 32
-"""Base64 characters that are decoded to tell a file's kind."""
+from transforms.media import first_bytes, image_type, is_data_url, not_base64, split_data_url
 
 
 def content_blocks(content: object, param: str, dropped: list[str]) -> list[JSON]:
@@ -70,17 +60,6 @@ def _blocks(
     return blocks
 
 
-def drop_unknown(mapping: JSON, known: set[str], place: str, dropped: list[str]) -> None:
-    """Names what a mapping holds beside the known."""
-    if mapping.keys() <= known:
-        return
-    dropped.extend(
-        f"{place}.{name}"
-        for name, value in mapping.items()
-        if name not in known and value is not None and value != []
-    )
-
-
 def _refused_kind(kind: str, param: str, builders: dict[str, _Builder]) -> RequestError:
     if kind == "input_audio":
         message = f"`{param}` is audio, which Anthropic's models do not take; send its transcript."
@@ -113,20 +92,20 @@ def _image(part: JSON, param: str, dropped: list[str]) -> JSON:
     drop_unknown(image, {"url"}, "messages[].content[].image_url", dropped)
     url = image.get("url")
     param = f"{param}.image_url.url"
-    if isinstance(url, str) and url.startswith("https://"):
+    if isinstance(url, str) and url.lower().startswith("https://"):
         return {"type": "image", "source": {"type": "url", "url": url}}
-    if not isinstance(url, str) or not url.startswith("data:"):
+    if not isinstance(url, str) or not is_data_url(url):
         raise RequestError(
             f"`{param}` is neither an https nor a data URL; send the image as"
             " `data:image/png;base64,...`.",
             param=param,
             code="invalid_image_url",
         )
-    return _image_block(_base64_of(url, param), param)
+    return _image_block(split_data_url(url, param)[1], param)
 
 
 def _image_block(encoded: str, param: str) -> JSON:
-    media_type = _image_type(_head(encoded, param))
+    media_type = image_type(first_bytes(encoded, param))
     if media_type is None:
         raise RequestError(
             f"`{param}` holds no PNG, JPEG, GIF or WebP image.",
@@ -137,14 +116,9 @@ def _image_block(encoded: str, param: str) -> JSON:
     return {"type": "image", "source": source}
 
 
-def _image_type(head: bytes) -> str | None:
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
-    return next((name for magic, name in _IMAGE_MAGIC if head.startswith(magic)), None)
-
-
 def _file(part: JSON, param: str, dropped: list[str]) -> JSON:
-    """A PDF, a text or an image, told apart by the bytes. The file's name becomes the title."""
+    """A PDF, a text or an image, told apart by the bytes. The file's name becomes the title of a
+    document; an image has none."""
     file = part["file"]
     data = file.get("file_data")
     if not isinstance(data, str):
@@ -154,9 +128,12 @@ def _file(part: JSON, param: str, dropped: list[str]) -> JSON:
             param=f"{param}.file.file_data",
         )
     param = f"{param}.file.file_data"
-    encoded = _base64_of(data, param) if data.startswith("data:") else "".join(data.split())
-    head = _head(encoded, param)
-    if _image_type(head):
+    encoded = split_data_url(data, param)[1] if is_data_url(data) else "".join(data.split())
+    head = first_bytes(encoded, param)
+    is_image = image_type(head) is not None
+    known = {"file_data"} if is_image else {"file_data", "filename"}
+    drop_unknown(file, known, "messages[].content[].file", dropped)
+    if is_image:
         return _image_block(encoded, param)
     if head.startswith(b"%PDF"):
         source = {"type": "base64", "media_type": "application/pdf", "data": encoded}
@@ -167,37 +144,15 @@ def _file(part: JSON, param: str, dropped: list[str]) -> JSON:
     return {**block, "title": title} if isinstance(title, str) and title else block
 
 
-def _base64_of(url: str, param: str) -> str:
-    """The base64 text of a data URL, without the line breaks some encoders put in."""
-    media_type, comma, body = url.partition(",")
-    if not comma:
-        raise _not_base64(param)
-    if not media_type.endswith(";base64"):
-        return base64.b64encode(unquote_to_bytes(body)).decode()
-    return "".join(unquote(body).split()) if "%" in body else "".join(body.split())
-
-
-def _head(encoded: str, param: str) -> bytes:
-    start = encoded[:_HEAD]
-    try:
-        return base64.b64decode(start + "=" * (-len(start) % 4), validate=True)
-    except ValueError as exc:
-        raise _not_base64(param) from exc
-
-
 def _decoded(encoded: str, param: str) -> str:
     try:
         return base64.b64decode(encoded, validate=True).decode()
     except binascii.Error as exc:
-        raise _not_base64(param) from exc
+        raise not_base64(param) from exc
     except UnicodeDecodeError as exc:
         raise RequestError(
             f"`{param}` is neither a PDF nor text; Anthropic takes no other files.", param=param
         ) from exc
-
-
-def _not_base64(param: str) -> RequestError:
-    return RequestError(f"`{param}` is not a data URL with base64 content.", param=param)
 
 
 _TEXT_BLOCKS: dict[str, _Builder] = {"text": _text, "refusal": _refusal}

@@ -14,26 +14,27 @@ import hashlib
 import re
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
-from transforms.anthropic.content import content_blocks, drop_unknown, text_block, text_blocks
-from transforms.anthropic.models import ModelRules
+from transforms.anthropic.content import content_blocks, text_block, text_blocks
+from transforms.chat_request import INSTRUCTIONS, drop_beside_call, drop_unknown, legacy
+from transforms.claude import ModelRules
 from transforms.contract import JSON
 from transforms.errors import RequestError
-from transforms.json_text import loads
+from transforms.tools import arguments_object
 
 _PLACEHOLDER: JSON = {"type": "text", "text": "."}
 _TEXT_ALONE = {"type", "text"}
 
-_INSTRUCTIONS = ("system", "developer")
-
 _KNOWN_FIELDS = {
-    "system": {"role", "content"},
-    "developer": {"role", "content"},
-    "user": {"role", "content"},
-    "tool": {"role", "content", "tool_call_id", "is_error"},
-    "assistant": {"role", "content", "tool_calls", "refusal", "thinking_blocks"},
+    "system": {"role", "content", "cache_control"},
+    "developer": {"role", "content", "cache_control"},
+    "user": {"role", "content", "cache_control"},
+    "tool": {"role", "content", "cache_control", "tool_call_id", "is_error"},
+    "assistant": {"role", "content", "cache_control", "tool_calls", "refusal", "thinking_blocks"},
 }
+
+_UNMARKED = {"thinking", "redacted_thinking"}
+"""Blocks that the API takes no mark for the cache on."""
 
 _TOLD_BY_THINKING_BLOCKS = {"reasoning_content", "reasoning"}
 
@@ -53,7 +54,7 @@ def build_messages(
         RequestError: a message that cannot be said in this format.
     """
     first = next(
-        (at for at, message in enumerate(messages) if message["role"] not in _INSTRUCTIONS),
+        (at for at, message in enumerate(messages) if message["role"] not in INSTRUCTIONS),
         len(messages),
     )
     system = [
@@ -92,10 +93,10 @@ def _turn_role(messages: list[JSON], position: int, turns: _Turns, rules: ModelR
     role: str = messages[position]["role"]
     if role == "assistant":
         return role
-    if role not in _INSTRUCTIONS or not rules.system_turns:
+    if role not in INSTRUCTIONS or not rules.system_turns:
         return "user"
     following = (message["role"] for message in messages[position:])
-    speaker = next((role for role in following if role not in _INSTRUCTIONS), "assistant")
+    speaker = next((role for role in following if role not in INSTRUCTIONS), "assistant")
     after_user = bool(turns) and turns[-1][0] in {"user", "system"}
     return "system" if after_user and speaker == "assistant" else "user"
 
@@ -142,21 +143,24 @@ def _turn(role: str, blocks: list[JSON]) -> JSON:
 def _blocks(message: JSON, param: str, rules: ModelRules, dropped: list[str]) -> list[JSON]:
     build = _BY_ROLE.get(message["role"])
     if build is None:
-        raise _legacy(f"{param}.role")
+        raise legacy(f"{param}.role")
     known = _KNOWN_FIELDS[message["role"]]
     if message.get("thinking_blocks"):
         known = known | _TOLD_BY_THINKING_BLOCKS
     drop_unknown(message, known, "messages[]", dropped)
-    return build(message, param, rules, dropped)
+    blocks = build(message, param, rules, dropped)
+    if message.get("cache_control") is not None:
+        _mark(blocks, message["cache_control"], dropped)
+    return blocks
 
 
-def _legacy(param: str) -> RequestError:
-    return RequestError(
-        f"`{param}` belongs to function calling as it was before tools; send `tools`, `tool_calls`"
-        " and messages of role `tool`.",
-        param=param,
-        code="unsupported_parameter",
-    )
+def _mark(blocks: list[JSON], control: object, dropped: list[str]) -> None:
+    """Marks the end of a message for the cache, which clients such as opencode ask for beside the
+    content; a part's own mark comes before that."""
+    if blocks and blocks[-1]["type"] not in _UNMARKED:
+        blocks[-1].setdefault("cache_control", control)
+    else:
+        dropped.append("messages[].cache_control")
 
 
 def _instruction(message: JSON, param: str, rules: ModelRules, dropped: list[str]) -> list[JSON]:
@@ -185,7 +189,7 @@ def _tool(message: JSON, param: str, rules: ModelRules, dropped: list[str]) -> l
 def _assistant(message: JSON, param: str, rules: ModelRules, dropped: list[str]) -> list[JSON]:
     """Thinking first and as it came, for it is signed; then text, then calls."""
     if message.get("function_call") is not None:
-        raise _legacy(f"{param}.function_call")
+        raise legacy(f"{param}.function_call")
     if message.get("audio") is not None:
         raise RequestError(
             f"`{param}.audio` names audio that Anthropic's models never hear; send its transcript.",
@@ -197,7 +201,10 @@ def _assistant(message: JSON, param: str, rules: ModelRules, dropped: list[str])
     if isinstance(refusal, str) and (block := text_block(refusal)):
         blocks.append(block)
     for position, call in enumerate(message.get("tool_calls") or ()):
+        drop_beside_call(call, dropped, {"cache_control"})
         blocks.append(_tool_use(call, f"{param}.tool_calls[{position}]"))
+        if call.get("cache_control") is not None:
+            blocks[-1]["cache_control"] = call["cache_control"]
     return blocks
 
 
@@ -228,26 +235,12 @@ def _tool_use(call: JSON, param: str) -> JSON:
             f"`{param}` is of type `{call['type']}`; Anthropic knows calls of functions alone.",
             param=f"{param}.type",
         )
-    function = call["function"]
     return {
         "type": "tool_use",
         "id": tool_id(call["id"]),
-        "name": function["name"],
-        "input": _input(function.get("arguments") or "{}", call["id"], f"{param}.function"),
+        "name": call["function"]["name"],
+        "input": arguments_object(call, param),
     }
-
-
-def _input(arguments: str, call_id: str, param: str) -> Any:
-    try:
-        value = loads(arguments.encode())
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise RequestError(
-            f"The arguments of the tool call `{call_id}` are not the JSON text of an object.",
-            param=f"{param}.arguments",
-        )
-    return value
 
 
 def tool_id(call_id: str) -> str:

@@ -10,83 +10,45 @@ Source: Messages API reference (2023-06-01).
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
+from transforms.anthropic.content import text_block
 from transforms.anthropic.messages import build_messages
-from transforms.anthropic.models import ModelRules, rules_for
 from transforms.anthropic.tools import build_tools, closed_schema
-from transforms.chat_request import present
+from transforms.beside import ENFORCED, unknown_members
+from transforms.chat_request import NEUTRAL, REFUSED, refuse, saying_something, unknown_parameters
+from transforms.claude import (
+    BUDGETS,
+    ModelRules,
+    build_thinking,
+    effort_level,
+    goes_with_thinking,
+    is_on,
+    limit_beside,
+    rules_for,
+)
 from transforms.contract import JSON, Call, ProviderRequest
 from transforms.errors import RequestError
+from transforms.schemas import JSON_ONLY, wanted_schema, wants_json
 
 PATH = "/v1/messages"
 HEADERS = {"anthropic-version": "2023-06-01"}
 
 _CARRIED = frozenset(
-    {
-        "model",
-        "messages",
-        "stream",
-        "stream_options",
-        "max_completion_tokens",
-        "max_tokens",
-        "temperature",
-        "top_p",
-        "n",
-        "stop",
-        "response_format",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "reasoning_effort",
-        "modalities",
-        "user",
-        "safety_identifier",
-        "service_tier",
-        # Anthropic's own, by which clients that know it ask for more.
-        "top_k",
-        "thinking",
-        "cache_control",
-    }
+    {"model", "messages", "stream", "stream_options", "max_completion_tokens", "max_tokens"}
+    | {"temperature", "top_p", "stop", "response_format", "reasoning_effort"}
+    | {"tools", "tool_choice", "parallel_tool_calls"}
+    | {"user", "safety_identifier", "service_tier"}
+    # Anthropic's own, by which clients that know it ask for more.
+    | {"top_k", "thinking", "cache_control"}
 )
 """What the functions below answer for; all else is dropped by name."""
-
-_NOTHING_IF_FALSE = frozenset(
-    {
-        "presence_penalty",
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-        "metadata",
-        "store",
-    }
-)
-"""Zero, false and empty say the same as absence here."""
-
-_LEGACY = ("functions", "function_call")
 
 _PLAIN_MAX_TOKENS = 21_333
 """What a model writes in about ten minutes; an unstreamed answer that takes longer is cut off."""
 
-_BUDGETS = {
-    "minimal": 1024,
-    "low": 2048,
-    "medium": 10_000,
-    "high": 16_384,
-    "xhigh": 32_768,
-    "max": 32_768,
-}
-"""`reasoning_effort` -> tokens of thinking, for models that take no effort."""
-
-_LEAST_BUDGET = 1024
-_LEAST_TOP_P_WITH_THINKING = 0.95
-
-_SERVICE_TIERS = {"auto": "auto", "default": "standard_only"}
+_SERVICE_TIERS = {"default": "standard_only"}
 
 _USER_ID_LENGTH = 256
-
-_JSON_ONLY = "Answer with one JSON object and nothing else: no prose around it, no code fence."
 
 
 def build_request(call: Call) -> ProviderRequest:
@@ -99,10 +61,11 @@ def build_request(call: Call) -> ProviderRequest:
         RequestError: what would change the answer if it were ignored: several choices, audio,
             legacy functions, parts and tools of other kinds.
     """
-    asked = present(call.request)
+    asked = saying_something(call.request, NEUTRAL)
     rules = rules_for(call.model)
-    _refuse(asked)
-    dropped = [name for name, value in asked.items() if _is_dropped(name, value)]
+    refuse(asked, REFUSED, "Anthropic")
+    dropped = unknown_parameters(asked, _CARRIED)
+    dropped += unknown_members(asked, schema=ENFORCED, tool={"cache_control"})
     system, turns = build_messages(asked["messages"], rules, dropped)
     tools = build_tools(asked, turns, rules, dropped)
     max_tokens = _max_tokens(asked, rules, call.streams, dropped)
@@ -111,12 +74,13 @@ def build_request(call: Call) -> ProviderRequest:
         "model": call.model,
         "max_tokens": _raised(max_tokens, thinking, asked, rules, dropped),
         "stream": call.streams or None,
-        "system": [*system, *_json_sentence(asked)],
+        # A sentence is the nearest thing to JSON mode, for which the API has no switch.
+        "system": [*system, *([text_block(JSON_ONLY)] if wants_json(asked) else ())],
         "messages": turns,
         **tools,
         "thinking": thinking,
         "output_config": _output_config(asked, rules, dropped),
-        **_sampling(asked, rules, _is_on(thinking), dropped),
+        **_sampling(asked, rules, is_on(thinking), dropped),
         "stop_sequences": _stop_sequences(asked, dropped),
         "metadata": _metadata(asked, dropped),
         "service_tier": _service_tier(asked, dropped),
@@ -125,27 +89,8 @@ def build_request(call: Call) -> ProviderRequest:
     return ProviderRequest(PATH, _said(body), HEADERS, tuple(dict.fromkeys(dropped)))
 
 
-def _is_dropped(name: str, value: object) -> bool:
-    return name not in _CARRIED and not (name in _NOTHING_IF_FALSE and not value)
-
-
 def _said(body: JSON) -> JSON:
     return {name: value for name, value in body.items() if value is not None and value != []}
-
-
-def _refuse(asked: JSON) -> None:
-    for name in _LEGACY:
-        if name in asked:
-            raise _unsupported(name, "belongs to an older API; send `tools` and `tool_choice`")
-    if asked.get("n", 1) != 1:
-        raise _unsupported("n", f"is {asked['n']}; Anthropic gives one choice per call")
-    if "audio" in asked or "audio" in asked.get("modalities", ()):
-        name = "audio" if "audio" in asked else "modalities"
-        raise _unsupported(name, "asks for audio; Anthropic's models answer in text alone")
-
-
-def _unsupported(param: str, why: str) -> RequestError:
-    return RequestError(f"`{param}` {why}.", param=param, code="unsupported_parameter")
 
 
 def _max_tokens(asked: JSON, rules: ModelRules, streams: bool, dropped: list[str]) -> int:
@@ -174,7 +119,7 @@ def _raised(
         return max_tokens
     if _limit_name(asked) in asked:
         dropped.append(_limit_name(asked))
-    return max(budget + 1, min(budget + max_tokens, rules.max_output))
+    return limit_beside(budget, max_tokens, rules)
 
 
 def _thinking(
@@ -185,28 +130,21 @@ def _thinking(
     max_tokens: int,
     dropped: list[str],
 ) -> JSON | None:
-    """The `thinking` object, or None where the request must do without.
-
-    A forced tool excludes a budget. An open tool loop must begin with the thinking that led to
-    it, and a beginning to go on from cannot; where that thinking is lost, the call goes on
-    without rather than fail.
-    """
-    if "thinking" in asked:
-        name, thinking = "thinking", asked["thinking"]
-    else:
-        name, thinking = "reasoning_effort", _thinking_for_effort(asked, rules, max_tokens, dropped)
-    if thinking is not None and not isinstance(thinking, dict):
-        raise RequestError("`thinking` must be an object.", param="thinking", code="invalid_type")
-    forced = tools.get("tool_choice", {}).get("type") in {"any", "tool"}
-    has_budget = thinking is not None and thinking.get("type") == "enabled"
-    if _is_on(thinking) and ((forced and has_budget) or _thinking_is_lost(turns)):
-        dropped.append(name)
-        return None
-    return thinking
-
-
-def _is_on(thinking: JSON | None) -> bool:
-    return thinking is not None and thinking.get("type") != "disabled"
+    effort = asked.get("reasoning_effort", "none")
+    if effort != "none" and effort not in BUDGETS:
+        raise RequestError(
+            f"`reasoning_effort` is `{effort}`; it must be one of none, {', '.join(BUDGETS)}.",
+            param="reasoning_effort",
+            code="invalid_value",
+        )
+    return build_thinking(
+        asked,
+        rules,
+        max(rules.max_output, max_tokens),
+        dropped,
+        forced=tools.get("tool_choice", {}).get("type") in {"any", "tool"},
+        is_lost=lambda: _thinking_is_lost(turns),
+    )
 
 
 def _thinking_is_lost(turns: list[JSON]) -> bool:
@@ -220,55 +158,9 @@ def _thinking_is_lost(turns: list[JSON]) -> bool:
     return "tool_use" in kinds and kinds[0] not in {"thinking", "redacted_thinking"}
 
 
-def _thinking_for_effort(
-    asked: JSON, rules: ModelRules, max_tokens: int, dropped: list[str]
-) -> JSON | None:
-    effort = asked.get("reasoning_effort")
-    if effort is None:
-        return None
-    if effort != "none" and effort not in _BUDGETS:
-        accepted = ", ".join(["none", *_BUDGETS])
-        raise RequestError(
-            f"`reasoning_effort` is `{effort}`; it must be one of {accepted}.",
-            param="reasoning_effort",
-        )
-    if rules.thinking == "adaptive":
-        return _adaptive(effort, rules, dropped)
-    if effort == "none":
-        return None
-    if rules.thinking == "never":
-        dropped.append("reasoning_effort")
-        return None
-    room = max(rules.max_output, max_tokens) - _LEAST_BUDGET
-    return {"type": "enabled", "budget_tokens": min(_BUDGETS[effort], room)}
-
-
-def _adaptive(effort: str, rules: ModelRules, dropped: list[str]) -> JSON | None:
-    if effort != "none":
-        return {"type": "adaptive"}
-    if rules.stays_thinking:
-        dropped.append("reasoning_effort")
-        return None
-    return {"type": "disabled"}
-
-
 def _output_config(asked: JSON, rules: ModelRules, dropped: list[str]) -> JSON | None:
-    config = {"effort": _effort(asked, rules, dropped), "format": _format(asked, rules)}
+    config = {"effort": effort_level(asked, rules, dropped), "format": _format(asked, rules)}
     return _said(config) or None
-
-
-def _effort(asked: JSON, rules: ModelRules, dropped: list[str]) -> str | None:
-    effort = asked.get("reasoning_effort")
-    if effort in (None, "none"):
-        return None
-    if not rules.efforts:
-        if "thinking" in asked:
-            dropped.append("reasoning_effort")
-        return None
-    level = rules.level(effort, asked.get("thinking"))
-    if level != rules.level(effort):
-        dropped.append("reasoning_effort")
-    return level
 
 
 def _format(asked: JSON, rules: ModelRules) -> JSON | None:
@@ -276,31 +168,8 @@ def _format(asked: JSON, rules: ModelRules) -> JSON | None:
 
     Drops: the schema's `name`, `description` and `strict`, which change nothing.
     """
-    wanted = asked.get("response_format", {"type": "text"})
-    kind = wanted.get("type")
-    if kind in ("text", "json_object"):
-        return None
-    if kind != "json_schema":
-        raise RequestError(
-            f"`response_format.type` is `{kind}`; it must be text, json_object or json_schema.",
-            param="response_format.type",
-        )
-    if not rules.structured:
-        raise _unsupported("response_format", "asks for a schema, which this model does not keep")
-    named = wanted.get("json_schema")
-    schema = named.get("schema") if isinstance(named, dict) else None
-    if not isinstance(schema, dict):
-        raise RequestError(
-            "`response_format.json_schema.schema` must be a JSON schema object.",
-            param="response_format.json_schema.schema",
-        )
-    return {"type": "json_schema", "schema": closed_schema(schema)}
-
-
-def _json_sentence(asked: JSON) -> list[JSON]:
-    """The nearest thing to `json_object`, for which the API has no switch."""
-    wanted = asked.get("response_format", {}).get("type")
-    return [{"type": "text", "text": _JSON_ONLY}] if wanted == "json_object" else []
+    named = wanted_schema(asked, rules.structured)
+    return named and {"type": "json_schema", "schema": closed_schema(named["schema"])}
 
 
 def _sampling(asked: JSON, rules: ModelRules, thinks: bool, dropped: list[str]) -> JSON:
@@ -312,7 +181,7 @@ def _sampling(asked: JSON, rules: ModelRules, thinks: bool, dropped: list[str]) 
             continue
         refused = (
             rules.sampling == "none"
-            or (thinks and not _goes_with_thinking(name, value))
+            or (thinks and not goes_with_thinking(name, value))
             or (rules.sampling == "one" and name == "top_p" and "temperature" in taken)
         )
         if not refused:
@@ -322,12 +191,6 @@ def _sampling(asked: JSON, rules: ModelRules, thinks: bool, dropped: list[str]) 
     if taken.get("temperature", 0) > 1:
         taken["temperature"] = 1
     return taken
-
-
-def _goes_with_thinking(name: str, value: Any) -> bool:
-    if name == "temperature":
-        return bool(value == 1)
-    return name == "top_p" and bool(value >= _LEAST_TOP_P_WITH_THINKING)
 
 
 def _stop_sequences(asked: JSON, dropped: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from transforms.anthropic.messages import is_signed
 from transforms.contract import JSON, Call, ErrorAnswer, FinishReason
 from transforms.errors import ResponseError, error_for_status, unreadable_error
 from transforms.json_text import dumps
+from transforms.values import count, member
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -39,6 +40,10 @@ _ERROR_STATUS = {
     "overloaded_error": 529,
 }
 """`error.type` -> the HTTP status it has where it comes as an answer of its own."""
+
+_SPENT = "spend_limit_reached"
+"""How the codes in the details of an error end that tell of a limit on spending; their status is
+that of a rate limit."""
 
 _SERVICE_TIERS = {"standard": "default", "priority": "priority"}
 
@@ -173,11 +178,11 @@ def build_usage(usage: object) -> JSON | None:
     """
     if not isinstance(usage, dict):
         return None
-    fresh, completion = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
+    fresh, completion = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
     if fresh is None or completion is None:
         return None
-    read = _count(usage.get("cache_read_input_tokens"))
-    written = _count(usage.get("cache_creation_input_tokens"))
+    read = count(usage.get("cache_read_input_tokens"))
+    written = count(usage.get("cache_creation_input_tokens"))
     prompt = fresh + (read or 0) + (written or 0)
     counts: JSON = {
         "prompt_tokens": prompt,
@@ -188,16 +193,10 @@ def build_usage(usage: object) -> JSON | None:
     if told := {name: count for name, count in cached.items() if count is not None}:
         counts["prompt_tokens_details"] = told
     details = usage.get("output_tokens_details")
-    thought = _count(details.get("thinking_tokens")) if isinstance(details, dict) else None
+    thought = count(details.get("thinking_tokens")) if isinstance(details, dict) else None
     if thought is not None:
         counts["completion_tokens_details"] = {"reasoning_tokens": thought}
     return counts
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value)
 
 
 def is_error(body: JSON) -> bool:
@@ -218,9 +217,15 @@ def parse_error(status: int, body: object) -> ErrorAnswer:
     message = error.get("message") if isinstance(error, dict) else error
     if not isinstance(message, str) or not message:
         return unreadable_error(status)
-    if status == 400 and "credit balance is too low" in message:
+    if _is_about_money(status, message, member(member(error, "details"), "error_code")):
         return error_for_status(402, message)
     return error_for_status(status, message, code=_code(status, message))
+
+
+def _is_about_money(status: int, message: str, code: object) -> bool:
+    """Whether another try would fail the same way until somebody pays, whatever the status says."""
+    is_spent = isinstance(code, str) and code.endswith(_SPENT)
+    return is_spent or (status == 400 and "credit balance is too low" in message)
 
 
 def _code(status: int, message: str) -> str | None:

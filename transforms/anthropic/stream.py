@@ -6,7 +6,7 @@ opened by `content_block_start`, grown by `content_block_delta` and ended by
 ended and how many tokens there were in all: its counts replace those of `message_start`, they
 are not added. `message_stop` ends the turn. A `ping` may come anywhere, and so may an `error`,
 after which nothing follows. Kinds of events, blocks and deltas that nobody has heard of are
-announced as allowed, so they pass without a trace.
+announced as allowed, so they pass without a trace, and so does an event without data.
 
 Text, thinking and the arguments of calls become chunks as they come. Two things wait for the
 end: lists (thinking to be sent back, citations), because clients can take a list in one chunk
@@ -35,8 +35,8 @@ from transforms.anthropic.response import (
 from transforms.contract import JSON, Call, Event
 from transforms.errors import ResponseError
 from transforms.framing import parse_event
-from transforms.json_text import loads
 from transforms.room import Latest, Parts, Pieces, Room, take_in
+from transforms.tools import object_in
 
 State = Literal["start", "open", "ending", "finished"]
 
@@ -56,6 +56,11 @@ class MessageStream:
         self._head: JSON = {}
 
     @property
+    def usage(self) -> JSON | None:
+        """The tokens counted so far: the prompt's at the start, the answer's at its end."""
+        return build_usage(self._message.get("usage"))
+
+    @property
     def answer(self) -> JSON:
         """The Message, folded from the events so far."""
         if self._state == "start":
@@ -64,7 +69,7 @@ class MessageStream:
 
     def feed(self, event: Event) -> list[JSON]:
         """The chunks for one server-sent event."""
-        if self.finished:
+        if self.finished or not event.data.strip():
             return []
         body = parse_event(event)
         kind = body.get("type")
@@ -105,6 +110,11 @@ class MessageStream:
             self._message["usage"] = dict(usage)
         self._head = head(self._call, message)
         return [self._chunk({"role": "assistant", "content": ""})]
+
+    def _start_unannounced(self, body: JSON) -> list[JSON]:
+        """A message that begins with its first block. llama.cpp tells nothing before it where the
+        first token is no whole letter."""
+        return self._start_message({"message": {}}) + self._start_block(body)
 
     def _start_block(self, body: JSON) -> list[JSON]:
         index = _index(body)
@@ -170,7 +180,7 @@ class MessageStream:
             chunks.append(self._chunk(waiting))
         reason = finish_reason(answer.get("stop_reason"), called=self._calls > 0)
         chunks.append(self._chunk({}, reason))
-        usage = build_usage(answer.get("usage"))
+        usage = self.usage
         if usage is not None:
             chunks.append({**self._head, "choices": [], "usage": usage})
         self.finished = True
@@ -285,6 +295,7 @@ _GROWTHS: dict[tuple[str, str], Callable[[_Block, JSON], JSON | None]] = {
 
 _STEPS: dict[tuple[State, str], tuple[Callable[[MessageStream, JSON], list[JSON]], State]] = {
     ("start", "message_start"): (MessageStream._start_message, "open"),
+    ("start", "content_block_start"): (MessageStream._start_unannounced, "open"),
     ("open", "content_block_start"): (MessageStream._start_block, "open"),
     ("open", "content_block_delta"): (MessageStream._grow_block, "open"),
     ("open", "content_block_stop"): (MessageStream._stop_block, "open"),
@@ -323,8 +334,5 @@ def _told(fields: JSON) -> JSON:
 
 
 def _input(text: str) -> JSON:
-    try:
-        value = loads(text.encode())
-    except ValueError:
-        value = None
-    return value if isinstance(value, dict) else {BROKEN_INPUT: text}
+    told = object_in(text)
+    return {BROKEN_INPUT: text} if told is None else told

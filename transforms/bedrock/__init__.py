@@ -28,4 +28,5 @@ PROVIDER = Provider(
     sign=sign,
     fetches={"image_url": WEB, "file": WEB},
     error_name=("x-amzn-errortype", "__type"),
+    turns="messages",
 )

@@ -8,29 +8,20 @@ Source: Amazon Bedrock Runtime API reference, "ContentBlock" (2026-09).
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from urllib.parse import unquote, unquote_to_bytes
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from transforms.bedrock.models import ModelRules
-from transforms.chat_request import content_parts
+from transforms.chat_request import content_parts, drop_unknown
 from transforms.contract import JSON
 from transforms.errors import RequestError
+from transforms.media import first_bytes, image_type, is_data_url, not_base64, split_data_url
 
 PLACEHOLDER = "."
 """Stands where something must be said and nothing is; blank text is refused."""
 
-_IMAGE_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"GIF87a", "gif"),
-    (b"GIF89a", "gif"),
-)
-
-_IMAGE_ENDINGS = {"jpg": "jpeg", **{name: name for _, name in _IMAGE_MAGIC}, "webp": "webp"}
+_IMAGE_ENDINGS = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "gif": "gif", "webp": "webp"}
 
 _DOCUMENT_FORMATS = {
     "application/pdf": "pdf",
@@ -52,9 +43,6 @@ _AUDIO_FORMATS = (
     *("mpga", "pcm", "webm"),
 )
 
-_HEAD = 32
-"""Base64 characters that are decoded to tell a file's kind."""
-
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9()\[\]-]+")
 
 _NAME_LENGTH = 190
@@ -67,7 +55,7 @@ class Scope:
 
     rules: ModelRules
     dropped: list[str]
-    document_names: set[str] = field(default_factory=set)
+    document_names: set[str]
     """Names given so far: two documents of one name are refused."""
 
 
@@ -111,23 +99,24 @@ def _blocks(content: object, param: str, scope: Scope, builders: dict[str, _Buil
         drop_unknown(part, {"type", kind, "cache_control"}, "messages[].content[]", scope.dropped)
         if block is not None:
             blocks.append(block)
-            _mark(blocks, part, scope)
+            mark(blocks, part, "messages[].content[].cache_control", scope)
     return blocks
 
 
-def _mark(blocks: list[JSON], part: JSON, scope: Scope) -> None:
-    """Puts in the `cachePoint` of the last block. It may follow neither a document nor nothing,
-    so it goes before the documents at the end."""
-    point = cache_point(part)
+def mark(blocks: list[JSON], marked: JSON, name: str, scope: Scope) -> None:
+    """Puts in the `cachePoint` of the last block, where a part or a message is marked. It may
+    follow neither a document nor nothing, so it goes before the documents at the end; one is
+    enough there."""
+    point = cache_point(marked)
     if point is None:
         return
     place = len(blocks)
     while place and "document" in blocks[place - 1]:
         place -= 1
-    if place and scope.rules.cache_points != "none":
+    if not place or scope.rules.cache_points == "none":
+        scope.dropped.append(name)
+    elif "cachePoint" not in blocks[place - 1]:
         blocks.insert(place, point)
-    else:
-        scope.dropped.append("messages[].content[].cache_control")
 
 
 def cache_point(marked: JSON) -> JSON | None:
@@ -139,15 +128,6 @@ def cache_point(marked: JSON) -> JSON | None:
     if control.get("ttl") in ("5m", "1h"):
         point["ttl"] = control["ttl"]
     return {"cachePoint": point}
-
-
-def drop_unknown(mapping: JSON, known: Iterable[str], place: str, dropped: list[str]) -> None:
-    """Names what a mapping holds beside the known."""
-    dropped.extend(
-        f"{place}.{name}"
-        for name, value in mapping.items()
-        if name not in known and value is not None and value != []
-    )
 
 
 def text_block(text: str) -> JSON | None:
@@ -174,14 +154,14 @@ def _image(part: JSON, param: str, scope: Scope) -> JSON:
     if isinstance(url, str) and url.startswith("s3://"):
         ending = _IMAGE_ENDINGS.get(url.rpartition(".")[2].lower())
         return _image_block(ending, {"s3Location": {"uri": url}}, param)
-    if not isinstance(url, str) or url[:5].lower() != "data:":
+    if not isinstance(url, str) or not is_data_url(url):
         raise RequestError(
             f"`{param}` is no data URL. Bedrock fetches no images from the web: send"
             " `data:image/png;base64,...`.",
             param=param,
             code="invalid_image_url",
         )
-    encoded = _base64_of(url, param)
+    encoded = split_data_url(url, param)[1]
     return _image_block(_image_format(_head(encoded, param)), {"bytes": encoded}, param)
 
 
@@ -196,9 +176,8 @@ def _image_block(name: str | None, source: JSON, param: str) -> JSON:
 
 
 def _image_format(head: bytes) -> str | None:
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp"
-    return next((name for magic, name in _IMAGE_MAGIC if head.startswith(magic)), None)
+    kind = image_type(head)
+    return kind.removeprefix("image/") if kind else None
 
 
 def _file(part: JSON, param: str, scope: Scope) -> JSON:
@@ -212,13 +191,13 @@ def _file(part: JSON, param: str, scope: Scope) -> JSON:
             param=f"{param}.file.file_data",
         )
     param = f"{param}.file.file_data"
-    media_type = ""
-    encoded = "".join(data.split())
-    if data[:5].lower() == "data:":
-        media_type = data[5:].partition(",")[0].partition(";")[0].lower()
-        encoded = _base64_of(data, param)
+    is_url = is_data_url(data)
+    media_type, encoded = split_data_url(data, param) if is_url else ("", "".join(data.split()))
     head = _head(encoded, param)
-    if image := _image_format(head):
+    image = _image_format(head)
+    known = {"file_data"} if image else {"file_data", "filename"}
+    drop_unknown(file, known, "messages[].content[].file", scope.dropped)
+    if image:
         return _image_block(image, {"bytes": encoded}, param)
     filename = file.get("filename")
     filename = filename if isinstance(filename, str) else ""
@@ -274,34 +253,15 @@ def _audio(part: JSON, param: str, scope: Scope) -> JSON:
             f" {', '.join(_AUDIO_FORMATS)}.",
             param=f"{param}.input_audio",
         )
+    drop_unknown(audio, {"data", "format"}, "messages[].content[].input_audio", scope.dropped)
     return {"audio": {"format": audio["format"], "source": {"bytes": audio["data"]}}}
 
 
-def _base64_of(url: str, param: str) -> str:
-    """The base64 text of a data URL, without the line breaks some encoders put in."""
-    media_type, comma, body = url.partition(",")
-    if not comma:
-        raise _not_base64(param)
-    if not media_type.lower().endswith(";base64"):
-        return base64.b64encode(unquote_to_bytes(body)).decode()
-    return "".join(unquote(body).split()) if "%" in body else "".join(body.split())
-
-
 def _head(encoded: str, param: str) -> bytes:
-    start = encoded[:_HEAD]
-    try:
-        head = base64.b64decode(start + "=" * (-len(start) % 4), validate=True)
-    except (binascii.Error, ValueError) as exc:
-        raise _not_base64(param) from exc
+    head = first_bytes(encoded, param)
     if not head:
-        raise _not_base64(param)
+        raise not_base64(param)
     return head
-
-
-def _not_base64(param: str) -> RequestError:
-    return RequestError(
-        f"`{param}` is not a data URL with base64 content.", param=param, code="invalid_value"
-    )
 
 
 _TEXT_BLOCKS: dict[str, _Builder] = {"text": _text, "refusal": _refusal}

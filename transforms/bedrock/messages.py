@@ -15,29 +15,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 from transforms.bedrock.content import (
     PLACEHOLDER,
     Scope,
     content_blocks,
-    drop_unknown,
+    mark,
     text_block,
     text_blocks,
 )
 from transforms.bedrock.names import tool_name, tool_use_id
+from transforms.chat_request import INSTRUCTIONS, drop_beside_call, drop_unknown, legacy
 from transforms.contract import JSON
 from transforms.errors import RequestError
-from transforms.json_text import loads
-
-_INSTRUCTIONS = ("system", "developer")
+from transforms.tools import arguments_object, object_in
 
 _KNOWN_FIELDS = {
-    "system": {"role", "content"},
-    "developer": {"role", "content"},
-    "user": {"role", "content"},
-    "tool": {"role", "content", "tool_call_id", "is_error"},
-    "assistant": {"role", "content", "tool_calls", "refusal", "thinking_blocks"},
+    "system": {"role", "content", "cache_control"},
+    "developer": {"role", "content", "cache_control"},
+    "user": {"role", "content", "cache_control"},
+    "tool": {"role", "content", "cache_control", "tool_call_id", "is_error"},
+    "assistant": {"role", "content", "cache_control", "tool_calls", "refusal", "thinking_blocks"},
 }
 
 _TOLD_BY_THINKING_BLOCKS = {"reasoning_content", "reasoning"}
@@ -52,7 +50,7 @@ def build_messages(messages: list[JSON], scope: Scope) -> tuple[list[JSON], list
         RequestError: a message that cannot be said in this format.
     """
     first = next(
-        (at for at, message in enumerate(messages) if message["role"] not in _INSTRUCTIONS),
+        (at for at, message in enumerate(messages) if message["role"] not in INSTRUCTIONS),
         len(messages),
     )
     system = [
@@ -151,21 +149,14 @@ def _turn(role: str, blocks: list[JSON]) -> JSON:
 def _blocks(message: JSON, param: str, scope: Scope) -> list[JSON]:
     build = _BY_ROLE.get(message["role"])
     if build is None:
-        raise _legacy(f"{param}.role")
+        raise legacy(f"{param}.role")
     known = _KNOWN_FIELDS[message["role"]]
     if message.get("thinking_blocks"):
         known = known | _TOLD_BY_THINKING_BLOCKS
     drop_unknown(message, known, "messages[]", scope.dropped)
-    return build(message, param, scope)
-
-
-def _legacy(param: str) -> RequestError:
-    return RequestError(
-        f"`{param}` belongs to function calling as it was before tools; send `tools`, `tool_calls`"
-        " and messages of role `tool`.",
-        param=param,
-        code="unsupported_parameter",
-    )
+    blocks = build(message, param, scope)
+    mark(blocks, message, "messages[].cache_control", scope)
+    return blocks
 
 
 def _instruction(message: JSON, param: str, scope: Scope) -> list[JSON]:
@@ -195,14 +186,14 @@ def _tool(message: JSON, param: str, scope: Scope) -> list[JSON]:
 def _as_json(block: JSON) -> JSON:
     if "text" not in block:
         return block
-    value = _object(block["text"])
+    value = object_in(block["text"])
     return {"json": {"result": block["text"]} if value is None else value}
 
 
 def _assistant(message: JSON, param: str, scope: Scope) -> list[JSON]:
     """Reasoning first and as it came, for it is signed; then text, then calls."""
     if message.get("function_call") is not None:
-        raise _legacy(f"{param}.function_call")
+        raise legacy(f"{param}.function_call")
     if message.get("audio") is not None:
         raise RequestError(
             f"`{param}.audio` names audio that the model never heard; send its transcript.",
@@ -213,7 +204,9 @@ def _assistant(message: JSON, param: str, scope: Scope) -> list[JSON]:
     if isinstance(refusal, str) and (block := text_block(refusal)):
         blocks.append(block)
     for position, call in enumerate(message.get("tool_calls") or ()):
+        drop_beside_call(call, scope.dropped, {"cache_control"})
         blocks.append(_tool_use(call, f"{param}.tool_calls[{position}]"))
+        mark(blocks, call, "messages[].tool_calls[].cache_control", scope)
     # Reasoning that led to nothing makes no turn.
     return [*_reasoning(message, scope), *blocks] if blocks else []
 
@@ -246,28 +239,13 @@ def _tool_use(call: JSON, param: str) -> JSON:
             f"`{param}` is of type `{call['type']}`; Bedrock knows calls of functions alone.",
             param=f"{param}.type",
         )
-    function = call["function"]
-    tool_input = _object(function.get("arguments") or "{}")
-    if tool_input is None:
-        raise RequestError(
-            f"The arguments of the tool call `{call['id']}` are not the JSON text of an object.",
-            param=f"{param}.function.arguments",
-        )
     return {
         "toolUse": {
             "toolUseId": tool_use_id(call["id"]),
-            "name": tool_name(function["name"]),
-            "input": tool_input,
+            "name": tool_name(call["function"]["name"]),
+            "input": arguments_object(call, param),
         }
     }
-
-
-def _object(text: str) -> Any:
-    try:
-        value = loads(text.encode("utf-8", "surrogatepass"))
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 _BY_ROLE: dict[str, Callable[[JSON, str, Scope], list[JSON]]] = {

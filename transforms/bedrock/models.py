@@ -14,7 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from transforms.bedrock.claude import ClaudeRules, claude_rules
+from transforms.claude import ModelRules as ClaudeRules
+from transforms.claude import rules_for as claude_rules
 
 _ANY_BLOCK = frozenset({"text", "image", "document", "audio"})
 _ALONE: frozenset[str] = frozenset()

@@ -8,25 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from transforms.bedrock.claude import ClaudeRules
 from transforms.bedrock.models import ModelRules
 from transforms.bedrock.tools import Tools
+from transforms.claude import ModelRules as ClaudeRules
+from transforms.claude import build_thinking, effort_level
 from transforms.contract import JSON
 from transforms.errors import RequestError
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-
-_BUDGETS = {
-    "minimal": 1024,
-    "low": 2048,
-    "medium": 10_000,
-    "high": 16_384,
-    "xhigh": 32_768,
-    "max": 32_768,
-}
-"""`reasoning_effort` -> tokens of thinking, for the Claude models that take no effort."""
-
-_LEAST_BUDGET = 1024
 
 _LEVELS = {
     "minimal": "low",
@@ -37,6 +26,13 @@ _LEVELS = {
     "max": "high",
 }
 """`reasoning_effort` -> one of three levels."""
+
+_WORDS = {
+    "gpt-oss": ("low", "medium", "high"),
+    "nova": ("none", "low", "medium", "high"),
+    "qwen": ("low", "high"),
+}
+"""The efforts that a family knows as such; in place of others the nearest is said."""
 
 
 def reasoning_fields(
@@ -61,7 +57,7 @@ def reasoning_fields(
     if effort is None:
         return {}
     fields = _FIELDS[rules.reasoning](effort)
-    if not fields:
+    if effort not in _WORDS.get(rules.reasoning, ()):
         dropped.append("reasoning_effort")
     return fields
 
@@ -94,34 +90,18 @@ _FIELDS: dict[str, Callable[[str], JSON]] = {
 def _claude(
     asked: JSON, claude: ClaudeRules, turns: list[JSON], tools: Tools, dropped: list[str]
 ) -> JSON:
-    """`thinking` and `output_config`.
-
-    A forced tool excludes a budget. An open tool loop must begin with the thinking that led to
-    it, and a beginning to go on from cannot; where that thinking is lost, the call goes on
-    without rather than fail.
-    """
-    if "thinking" in asked:
-        name, thinking = "thinking", asked["thinking"]
-    else:
-        name, thinking = "reasoning_effort", _thinking(asked, claude, dropped)
-    if thinking is not None and not isinstance(thinking, dict):
-        raise RequestError("`thinking` must be an object.", param="thinking", code="invalid_type")
-    if is_on(thinking) and ((tools.forced and has_budget(thinking)) or _is_lost(turns)):
-        dropped.append(name)
-        thinking = None
+    """`thinking` and `output_config`."""
+    thinking = build_thinking(
+        asked,
+        claude,
+        claude.max_output,
+        dropped,
+        forced=tools.forced,
+        is_lost=lambda: _is_lost(turns),
+    )
     fields: JSON = {} if thinking is None else {"thinking": thinking}
-    effort = _effort(asked, claude, dropped)
+    effort = effort_level(asked, claude, dropped)
     return fields if effort is None else {**fields, "output_config": {"effort": effort}}
-
-
-def is_on(thinking: JSON | None) -> bool:
-    """Whether Claude is told to think."""
-    return thinking is not None and thinking.get("type") != "disabled"
-
-
-def has_budget(thinking: JSON | None) -> bool:
-    """Whether Claude is told how many tokens to think at most."""
-    return thinking is not None and thinking.get("type") == "enabled"
 
 
 def _is_lost(turns: list[JSON]) -> bool:
@@ -132,33 +112,3 @@ def _is_lost(turns: list[JSON]) -> bool:
     if not spoken or not any("toolUse" in block for block in spoken[-1]):
         return False
     return "reasoningContent" not in spoken[-1][0]
-
-
-def _thinking(asked: JSON, claude: ClaudeRules, dropped: list[str]) -> JSON | None:
-    effort = asked.get("reasoning_effort")
-    if effort is None:
-        return None
-    if claude.thinking == "adaptive" and effort != "none":
-        return {"type": "adaptive"}
-    if claude.thinking == "adaptive" and not claude.stays_thinking:
-        return {"type": "disabled"}
-    if claude.thinking == "budget" and effort != "none":
-        budget = min(_BUDGETS[effort], claude.max_output - _LEAST_BUDGET)
-        return {"type": "enabled", "budget_tokens": budget}
-    if effort != "none" or claude.stays_thinking:
-        dropped.append("reasoning_effort")
-    return None
-
-
-def _effort(asked: JSON, claude: ClaudeRules, dropped: list[str]) -> str | None:
-    effort = asked.get("reasoning_effort")
-    if effort in (None, "none"):
-        return None
-    if not claude.efforts:
-        if "thinking" in asked:
-            dropped.append("reasoning_effort")
-        return None
-    level = claude.level(effort, asked.get("thinking"))
-    if level != claude.level(effort):
-        dropped.append("reasoning_effort")
-    return level

@@ -16,13 +16,16 @@ from urllib.parse import quote
 from transforms.bedrock.content import PLACEHOLDER, Scope
 from transforms.bedrock.messages import build_messages
 from transforms.bedrock.models import ModelRules, rules_for
-from transforms.bedrock.reasoning import has_budget, is_on, reasoning_fields
+from transforms.bedrock.reasoning import reasoning_fields
 from transforms.bedrock.schemas import enforced_schema
 from transforms.bedrock.tools import Tools, build_tools
-from transforms.chat_request import present
+from transforms.beside import ENFORCED, unknown_members
+from transforms.chat_request import NEUTRAL, REFUSED, refuse, saying_something, unknown_parameters
+from transforms.claude import goes_with_thinking, has_budget, is_on, limit_beside
 from transforms.contract import JSON, Call, ProviderRequest
 from transforms.errors import RequestError
 from transforms.json_text import dumps
+from transforms.schemas import JSON_ONLY, wanted_schema, wants_json
 
 _OWN = (
     "guardrailConfig",
@@ -34,58 +37,20 @@ _OWN = (
 """Converse's own parameters, by which clients that know it ask for more."""
 
 _CARRIED = frozenset(
-    {
-        "model",
-        "messages",
-        "stream",
-        "stream_options",
-        "max_completion_tokens",
-        "max_tokens",
-        "temperature",
-        "top_p",
-        "n",
-        "stop",
-        "response_format",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "reasoning_effort",
-        "modalities",
-        "metadata",
-        "service_tier",
-        "top_k",
-        "thinking",
-        "additionalModelRequestFields",
-        *_OWN,
-    }
+    {"model", "messages", "stream", "stream_options", "max_completion_tokens", "max_tokens"}
+    | {"temperature", "top_p", "stop", "response_format", "reasoning_effort"}
+    | {"tools", "tool_choice", "parallel_tool_calls", "metadata", "service_tier"}
+    | {"top_k", "thinking", "additionalModelRequestFields", *_OWN}
 )
 """What the functions below answer for; all else is dropped by name."""
 
-_NOTHING_IF_FALSE = frozenset(
-    {
-        "presence_penalty",
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-        "store",
-    }
-)
-"""Zero, false and empty say the same as absence here."""
-
-_LEGACY = ("functions", "function_call")
-
 _RANGES = {"temperature": (0, 2), "top_p": (0, 1)}
-
-_LEAST_TOP_P_WITH_THINKING = 0.95
 
 _SERVICE_TIERS = frozenset({"default", "priority", "flex", "reserved"})
 
 _METADATA_KEY = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{1,256}")
 _METADATA_VALUE = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
 _METADATA_PAIRS = 16
-
-_JSON_ONLY = "Answer with one JSON object and nothing else: no prose around it, no code fence."
 
 
 def build_request(call: Call) -> ProviderRequest:
@@ -98,13 +63,16 @@ def build_request(call: Call) -> ProviderRequest:
         RequestError: what would change the answer if it were ignored: several choices, audio,
             a schema the model does not keep to, legacy functions, parts and tools of other kinds.
     """
-    asked = present(call.request)
+    asked = saying_something(call.request, NEUTRAL)
     _refuse(asked)
     rules = rules_for(call.model)
-    dropped = [name for name, value in asked.items() if _is_dropped(name, value)]
-    scope = Scope(rules, dropped)
+    dropped = unknown_parameters(asked, _CARRIED)
+    schema = ENFORCED | {"description"}
+    dropped += unknown_members(asked, schema=schema, tool={"cache_control"})
+    scope = Scope(rules, dropped, {*call.names})
     system, turns = build_messages(asked["messages"], scope)
-    system += _json_sentence(asked)
+    # The nearest thing to JSON mode, for which the API has no switch.
+    system += [{"text": JSON_ONLY}] if wants_json(asked) else []
     tools = build_tools(asked, turns, scope)
     reasoning = reasoning_fields(asked, rules, turns, tools, dropped)
     body = {
@@ -118,7 +86,12 @@ def build_request(call: Call) -> ProviderRequest:
         "serviceTier": _service_tier(asked, dropped),
     }
     said = {name: value for name, value in body.items() if value not in (None, [], {})}
-    return ProviderRequest(_path(call), said, dropped=tuple(dict.fromkeys(dropped)))
+    return ProviderRequest(
+        _path(call),
+        said,
+        dropped=tuple(dict.fromkeys(dropped)),
+        names=frozenset(scope.document_names),
+    )
 
 
 def _path(call: Call) -> str:
@@ -127,19 +100,8 @@ def _path(call: Call) -> str:
     return f"/model/{quote(call.model, safe='')}/{operation}"
 
 
-def _is_dropped(name: str, value: object) -> bool:
-    return name not in _CARRIED and not (name in _NOTHING_IF_FALSE and not value)
-
-
 def _refuse(asked: JSON) -> None:
-    for name in _LEGACY:
-        if name in asked:
-            raise _unsupported(name, "belongs to an older API; send `tools` and `tool_choice`")
-    if asked.get("n", 1) != 1:
-        raise _unsupported("n", f"is {asked['n']}; Bedrock gives one choice per call")
-    if "audio" in asked or "audio" in asked.get("modalities", ()):
-        name = "audio" if "audio" in asked else "modalities"
-        raise _unsupported(name, "asks for audio; Bedrock's models answer in text alone here")
+    refuse(asked, REFUSED, "Bedrock")
     for name, (least, most) in _RANGES.items():
         if not least <= asked.get(name, least) <= most:
             raise RequestError(
@@ -147,16 +109,6 @@ def _refuse(asked: JSON) -> None:
                 param=name,
                 code="invalid_value",
             )
-
-
-def _unsupported(param: str, why: str) -> RequestError:
-    return RequestError(f"`{param}` {why}.", param=param, code="unsupported_parameter")
-
-
-def _json_sentence(asked: JSON) -> list[JSON]:
-    """The nearest thing to `json_object`, for which the API has no switch."""
-    wanted = asked.get("response_format", {}).get("type")
-    return [{"text": _JSON_ONLY}] if wanted == "json_object" else []
 
 
 def _with_system(system: list[JSON], turns: list[JSON]) -> list[JSON]:
@@ -203,13 +155,12 @@ def _max_tokens(
     budget = (thinking or {}).get("budget_tokens")
     if rules.claude is None or not has_budget(thinking) or not isinstance(budget, int):
         return rules.default_max_tokens if limit is None else int(limit)
-    most = rules.claude.max_output
     if limit is None:
-        return max(budget + 1, most)
+        return max(budget + 1, rules.claude.max_output)
     if budget < limit:
         return int(limit)
     dropped.append(name)
-    return max(budget + 1, min(budget + int(limit), most))
+    return limit_beside(budget, int(limit), rules.claude)
 
 
 def _sampling(asked: JSON, rules: ModelRules, reasoning: JSON, dropped: list[str]) -> JSON:
@@ -236,8 +187,7 @@ def _is_refused(name: str, value: Any, taken: JSON, rules: ModelRules, reasoning
         return True
     if not is_on(reasoning.get("thinking")):
         return False
-    # Beside thinking, sampling may not be narrowed.
-    return bool(value != 1 if name == "temperature" else value < _LEAST_TOP_P_WITH_THINKING)
+    return not goes_with_thinking(name, value)
 
 
 def _stop_sequences(asked: JSON, rules: ModelRules, dropped: list[str]) -> list[str]:
@@ -257,26 +207,11 @@ def _output_config(asked: JSON, rules: ModelRules) -> JSON | None:
 
     Drops: `strict`, which changes nothing.
     """
-    wanted = asked.get("response_format", {"type": "text"})
-    kind = wanted.get("type")
-    if kind in ("text", "json_object"):
+    named = wanted_schema(asked, rules.structured)
+    if named is None:
         return None
-    if kind != "json_schema":
-        raise RequestError(
-            f"`response_format.type` is `{kind}`; it must be text, json_object or json_schema.",
-            param="response_format.type",
-        )
-    if not rules.structured:
-        raise _unsupported("response_format", "asks for a schema, which this model does not keep")
-    named = wanted.get("json_schema")
-    schema = named.get("schema") if isinstance(named, dict) else None
-    if not isinstance(schema, dict):
-        raise RequestError(
-            "`response_format.json_schema.schema` must be a JSON schema object.",
-            param="response_format.json_schema.schema",
-        )
     told = {name: named[name] for name in ("name", "description") if named.get(name)}
-    told["schema"] = dumps(enforced_schema(schema)).decode("utf-8", "replace")
+    told["schema"] = dumps(enforced_schema(named["schema"])).decode("utf-8", "replace")
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": told}}}
 
 
@@ -337,6 +272,6 @@ def _service_tier(asked: JSON, dropped: list[str]) -> JSON | None:
     tier = asked.get("service_tier")
     if tier in _SERVICE_TIERS:
         return {"type": tier}
-    if tier not in (None, "auto"):
+    if tier is not None:
         dropped.append("service_tier")
     return None

@@ -12,6 +12,7 @@ from transforms.bedrock.names import told_names
 from transforms.contract import JSON, Call, ErrorAnswer, FinishReason
 from transforms.errors import ResponseError, error_for_status, unreadable_error
 from transforms.json_text import dumps
+from transforms.values import count, member
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -47,7 +48,7 @@ def parse_response(call: Call, body: JSON) -> JSON:
     reason = finish_reason(body.get("stopReason"), message)
     return build_completion(
         {
-            **head(call),
+            **call.head(),
             "object": "chat.completion",
             "choices": [{"index": 0, "message": message, "finish_reason": reason}],
         },
@@ -56,7 +57,7 @@ def parse_response(call: Call, body: JSON) -> JSON:
 
 
 def _content(body: JSON) -> list[Any]:
-    content = _get(_get(body.get("output"), "message"), "content")
+    content = member(member(body.get("output"), "message"), "content")
     if isinstance(content, list):
         return content
     if _message(body):
@@ -64,23 +65,9 @@ def _content(body: JSON) -> list[Any]:
     raise ResponseError("The provider's answer has no `output.message.content`.")
 
 
-def _get(value: object, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None
-
-
-def head(call: Call) -> JSON:
-    """What the completion and each of its chunks have in common; the API tells none of it."""
-    return {
-        "id": call.completion_id,
-        "object": "chat.completion.chunk",
-        "created": call.created,
-        "model": call.request["model"],
-    }
-
-
 def build_completion(completion: JSON, body: JSON) -> JSON:
     """The completion, or its last chunk, with what the answer tells about itself at its end."""
-    tier = _get(body.get("serviceTier"), "type")
+    tier = member(body.get("serviceTier"), "type")
     if isinstance(tier, str) and tier in _SERVICE_TIERS:
         completion["service_tier"] = tier
     usage = _usage(body.get("usage"))
@@ -98,7 +85,7 @@ def build_message(call: Call, content: list[Any]) -> JSON:
         "role": "assistant",
         "content": "".join(_text(block) for block in blocks),
         "reasoning_content": "".join(
-            _string(_get(each, "reasoningText"), "text") for each in reasoning
+            _string(member(each, "reasoningText"), "text") for each in reasoning
         ),
         "thinking_blocks": [block for each in reasoning if (block := _thinking_block(each))],
         "tool_calls": [
@@ -123,20 +110,20 @@ def is_client_tool(use: object) -> bool:
 
 def _text(block: JSON) -> str:
     """A block's text, also where citations are attached to it."""
-    cited = _get(block.get("citationsContent"), "content")
+    cited = member(block.get("citationsContent"), "content")
     parts = [part for part in cited if isinstance(part, dict)] if isinstance(cited, list) else []
     return "".join([_string(block, "text"), *(_string(part, "text") for part in parts)])
 
 
 def _string(value: object, name: str) -> str:
-    text = _get(value, name)
+    text = member(value, name)
     return text if isinstance(text, str) else ""
 
 
 def _thinking_block(reasoning: object) -> JSON | None:
     """Reasoning that can be sent back: it is signed or redacted. In the words that clients know
     from Anthropic."""
-    text = _get(reasoning, "reasoningText")
+    text = member(reasoning, "reasoningText")
     if signature := _string(text, "signature"):
         return {"type": "thinking", "thinking": _string(text, "text"), "signature": signature}
     if redacted := _string(reasoning, "redactedContent"):
@@ -188,11 +175,8 @@ def _usage(usage: object) -> JSON | None:
 
 
 def _count(usage: object, *names: str) -> int | None:
-    for name in names:
-        value = _get(usage, name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return int(value)
-    return None
+    counts = (count(member(usage, name)) for name in names)
+    return next((each for each in counts if each is not None), None)
 
 
 _ERROR_STATUS = {
@@ -243,7 +227,7 @@ def parse_error(status: int, body: object, name: str = "") -> ErrorAnswer:
 def _message(body: object) -> str:
     """The words of the error; a gateway before Bedrock puts its own where OpenAI does."""
     told = _string(body, "message") or _string(body, "Message")
-    return told or _string(_get(body, "error"), "message")
+    return told or _string(member(body, "error"), "message")
 
 
 def _meant_error(status: int, message: str) -> ErrorAnswer:

@@ -29,7 +29,6 @@ from transforms.bedrock.response import (
     build_completion,
     build_message,
     finish_reason,
-    head,
     is_client_tool,
     parse_error,
 )
@@ -38,6 +37,7 @@ from transforms.errors import ResponseError
 from transforms.framing import EXCEPTION, parse_event
 from transforms.json_text import loads
 from transforms.room import Latest, Parts, Pieces, Room
+from transforms.tools import object_in
 
 State = Literal["start", "open", "ending", "finished"]
 
@@ -47,11 +47,14 @@ _PADDING = "p"
 class ConverseStream:
     """One Converse stream on its way to `chat.completion.chunk` objects."""
 
+    usage = None
+    """Told with the end alone."""
+
     def __init__(self, call: Call) -> None:
         self.finished = False
         self.room = Room()
         self._call = call
-        self._head = head(call)
+        self._head = call.head()
         self._names = told_names(call.request)
         self._state: State = "start"
         self._role = "assistant"
@@ -291,13 +294,8 @@ def _joined_base64(pieces: list[str]) -> str:
 def _input(text: str) -> JSON | str:
     """The object that the fragments amount to; text that is none, since it was cut short, as it
     is."""
-    if not text:
-        return {}
-    try:
-        value = loads(text.encode("utf-8", "surrogatepass"))
-    except ValueError:
-        return text
-    return value if isinstance(value, dict) else text
+    told = object_in(text or "{}")
+    return text if told is None else told
 
 
 def _arguments(block: _Block, fragment: str) -> JSON:

@@ -11,12 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from transforms.bedrock.content import Scope, cache_point, drop_unknown
+from transforms.bedrock.content import Scope, cache_point
 from transforms.bedrock.names import tool_name
-from transforms.bedrock.schemas import enforced_schema, input_schema
+from transforms.bedrock.schemas import enforced_schema
+from transforms.chat_request import drop_unknown
 from transforms.contract import JSON
 from transforms.errors import RequestError
-from transforms.tools import bad_choice, name_of
+from transforms.schemas import input_schema
+from transforms.tools import allowed_of, bad_choice, check_names, choice_without_tools, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,8 @@ def build_tools(asked: JSON, turns: list[JSON], scope: Scope) -> Tools:
     marks = [_mark(tool, scope) for tool in tools]
     called = _called_names(turns)
     if not specs:
-        return _without_tools(asked, called, scope)
-    specs, choice = _allowed(specs, asked.get("tool_choice"))
+        return _without_tools(asked, called)
+    specs, choice = allowed_of(specs, asked.get("tool_choice"), _named)
     choice = _choice(choice, specs)
     if choice == {"type": "none"} and not called:
         return Tools()
@@ -59,13 +61,12 @@ def _called_names(turns: list[JSON]) -> list[str]:
     return [*dict.fromkeys(block["toolUse"]["name"] for block in blocks)]
 
 
-def _without_tools(asked: JSON, called: list[str], scope: Scope) -> Tools:
+def _without_tools(asked: JSON, called: list[str]) -> Tools:
     """Calls in the history need their tools, even where the client has put the tools away; such
     tools are declared by name."""
     choice = asked.get("tool_choice", "none")
     if choice not in ("auto", "none"):
-        raise bad_choice("`tool_choice` asks for a tool, but `tools` is empty.")
-    scope.dropped.extend(name for name in ("tool_choice", "parallel_tool_calls") if name in asked)
+        raise choice_without_tools()
     if not called:
         return Tools()
     schema = {"json": input_schema({})}
@@ -111,20 +112,6 @@ def _mark(tool: JSON, scope: Scope) -> JSON | None:
     return point
 
 
-def _allowed(specs: list[JSON], choice: Any) -> tuple[list[JSON], Any]:
-    """The tools that `allowed_tools` leaves, and its mode as the choice."""
-    if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
-        return specs, choice
-    allowed = choice.get("allowed_tools")
-    allowed = allowed if isinstance(allowed, dict) else choice
-    named = allowed.get("tools")
-    names = {_named(tool) for tool in named} if isinstance(named, list) else set()
-    kept = [spec for spec in specs if spec["name"] in names]
-    if not kept:
-        raise bad_choice("`tool_choice.allowed_tools` names none of `tools`.")
-    return kept, allowed.get("mode", "auto")
-
-
 def _named(tool: Any) -> str | None:
     """The sent name of what `{"type": "function", "function": {"name": ...}}` names."""
     name = name_of(tool)
@@ -142,8 +129,7 @@ def _choice(choice: Any, specs: list[JSON]) -> JSON:
             return {"type": "any"}
         case {"type": "function"}:
             name = _named(choice)
-            if name not in [spec["name"] for spec in specs]:
-                raise bad_choice(f"`tool_choice` names `{name}`, which is not in `tools`.")
+            check_names([name], {spec["name"] for spec in specs})
             return {"type": "tool", "name": name}
         case _:
             raise bad_choice(

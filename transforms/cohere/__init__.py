@@ -22,4 +22,5 @@ PROVIDER = Provider(
     parse_response=parse_response,
     parse_error=parse_error,
     open_stream=MessageStream,
+    turns="messages",
 )

@@ -9,10 +9,10 @@ Source: Chat API reference, version 2, "messages"; "Reasoning" (2026-09).
 
 from __future__ import annotations
 
-from transforms.chat_request import content_parts
+from transforms.chat_request import content_parts, drop_beside_content, drop_unknown, legacy
 from transforms.contract import JSON
 from transforms.errors import RequestError
-from transforms.tools import function_call
+from transforms.tools import function_call, order_results
 
 _PLACEHOLDER = "."
 """Stands for the empty result of a call, which must exist and must not be empty."""
@@ -49,34 +49,22 @@ def build_messages(messages: list[JSON], thinks: bool, dropped: list[str]) -> li
     calls: list[str] = []
     for position, message in enumerate(messages):
         if message["role"] != "tool":
-            _order_results(mapped, calls)
+            order_results(mapped, calls)
             calls = [call["id"] for call in message.get("tool_calls") or ()]
         told = _message(message, f"messages[{position}]", thinks, dropped)
         if told is not None:
             mapped.append(told)
-    _order_results(mapped, calls)
+    order_results(mapped, calls)
     if not mapped:
         raise RequestError("`messages` holds no content.", param="messages", code="invalid_value")
     return mapped
 
 
-def _order_results(mapped: list[JSON], calls: list[str]) -> None:
-    """Brings the results at the end into the order of their calls."""
-    if len(calls) > 1:
-        mapped[-len(calls) :] = sorted(
-            mapped[-len(calls) :], key=lambda result: calls.index(result["tool_call_id"])
-        )
-
-
 def _message(message: JSON, param: str, thinks: bool, dropped: list[str]) -> JSON | None:
     role = message["role"]
     if role not in _KNOWN_FIELDS:
-        raise _legacy(f"{param}.role")
-    dropped += [
-        f"messages[].{name}"
-        for name, value in message.items()
-        if name not in _KNOWN_FIELDS[role] and value is not None
-    ]
+        raise legacy(f"{param}.role")
+    drop_unknown(message, _KNOWN_FIELDS[role], "messages[]", dropped)
     content = _content(message, param, dropped)
     match role:
         case "assistant":
@@ -88,15 +76,6 @@ def _message(message: JSON, param: str, thinks: bool, dropped: list[str]) -> JSO
             return {"role": "user", "content": content} if content else None
         case _:
             return {"role": "system", "content": content} if content else None
-
-
-def _legacy(param: str) -> RequestError:
-    return RequestError(
-        f"`{param}` belongs to function calling as it was before tools; send `tools`, `tool_calls`"
-        " and messages of role `tool`.",
-        param=param,
-        code="unsupported_parameter",
-    )
 
 
 def _content(message: JSON, param: str, dropped: list[str]) -> str | list[JSON]:
@@ -123,6 +102,7 @@ def _content(message: JSON, param: str, dropped: list[str]) -> str | list[JSON]:
 
 def _part(part: JSON, param: str, dropped: list[str]) -> JSON | None:
     kind = part["type"]
+    drop_beside_content(part, dropped)
     if kind == "image_url":
         return {"type": kind, kind: _image(part[kind], f"{param}.image_url", dropped)}
     if kind == "document":
@@ -142,6 +122,7 @@ def _image(image: str | JSON, param: str, dropped: list[str]) -> JSON:
             param=f"{param}.url",
             code="invalid_image_url",
         )
+    drop_unknown(image, {"url", "detail"}, "messages[].content[].image_url", dropped)
     detail = image.get("detail")
     if detail in ("auto", "low", "high"):
         return {"url": url, "detail": detail}
@@ -154,14 +135,17 @@ def _assistant(
     message: JSON, content: str | list[JSON], param: str, thinks: bool, dropped: list[str]
 ) -> JSON | None:
     if message.get("function_call"):
-        raise _legacy(f"{param}.function_call")
+        raise legacy(f"{param}.function_call")
     content = content or message.get("refusal") or ""
     name = "reasoning_content" if message.get("reasoning_content") else "reasoning"
     thought = message.get(name)
     thought = thought if isinstance(thought, str) else ""
     calls = message.get("tool_calls")
     if calls:
-        told = [function_call(call, f"{param}.tool_calls[{at}]") for at, call in enumerate(calls)]
+        told = [
+            function_call(call, f"{param}.tool_calls[{at}]", dropped)
+            for at, call in enumerate(calls)
+        ]
         return {
             "role": "assistant",
             **_deliberation(_joined(thought, _text(content)), thinks),
@@ -181,7 +165,7 @@ def _text(content: str | list[JSON]) -> str:
 
 def _joined(thought: str, text: str) -> str:
     """What was thought and then said before a call."""
-    return "\n".join(each for each in (thought, text) if each)
+    return f"{thought}\n{text}" if thought and text else thought or text
 
 
 def _deliberation(text: str, thinks: bool) -> JSON:

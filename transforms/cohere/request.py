@@ -9,12 +9,13 @@ Source: Chat API reference, version 2 (2026-09).
 
 from __future__ import annotations
 
-from transforms.chat_request import present
+from transforms.beside import ENFORCED, unknown_members
+from transforms.chat_request import NEUTRAL, REFUSED, refuse, saying_something, unknown_parameters
 from transforms.cohere.messages import build_messages
 from transforms.cohere.models import thinks
 from transforms.cohere.tools import build_tools
 from transforms.contract import JSON, Call, ProviderRequest
-from transforms.errors import RequestError
+from transforms.errors import RequestError, unsupported
 
 PATH = "/v2/chat"
 
@@ -40,31 +41,10 @@ _CARRIED = frozenset(
 )
 """What the functions below answer for; all else is dropped by name."""
 
-_NEUTRAL: JSON = {
-    "n": 1,
-    "top_p": 1,
-    "presence_penalty": 0,
-    "frequency_penalty": 0,
-    "logprobs": False,
-    "top_logprobs": 0,
-    "logit_bias": {},
-    "metadata": {},
-    "modalities": ["text"],
-    "parallel_tool_calls": True,
-    "service_tier": "auto",
-    "store": False,
-    "verbosity": "medium",
-}
+_NEUTRAL: JSON = {**NEUTRAL, "top_p": 1}
 """Values that ask for what happens anyway."""
 
-_REFUSED = {
-    "n": "gives one choice per request",
-    "modalities": "answers in text only",
-    "audio": "answers in text only",
-    "functions": "takes functions as `tools`",
-    "function_call": "takes functions as `tools`",
-    "web_search_options": "does not search the web",
-}
+_REFUSED = {**REFUSED, "web_search_options": "does not search the web"}
 """Parameters whose absence would change what the client gets."""
 
 _MOST_STOPS = 5
@@ -85,20 +65,15 @@ def build_request(call: Call) -> ProviderRequest:
     """The body of `/v2/chat`; fields outside OpenAI's that Cohere knows are carried too.
 
     Drops: what only tunes and has no counterpart, effort where the model does not think, names
-    of participants, name and description of a response format.
+    of participants, the description of a response format.
 
     Raises:
         RequestError: a parameter, part or tool that Cohere cannot do.
     """
-    asked = {
-        name: value
-        for name, value in present(call.request).items()
-        if name not in _NEUTRAL or value != _NEUTRAL[name]
-    }
-    for name, reason in _REFUSED.items():
-        if name in asked:
-            raise _unsupported(name, f"`{name}` cannot be sent to Cohere, which {reason}.")
-    dropped = [name for name in asked if name not in _CARRIED]
+    asked = saying_something(call.request, _NEUTRAL)
+    refuse(asked, _REFUSED, "Cohere")
+    dropped = unknown_parameters(asked, _CARRIED)
+    dropped += unknown_members(asked, schema=ENFORCED)
     body: JSON = {
         "model": call.model,
         "messages": build_messages(asked["messages"], thinks(call.model), dropped),
@@ -112,10 +87,6 @@ def build_request(call: Call) -> ProviderRequest:
     return ProviderRequest(PATH, body, dropped=tuple(dict.fromkeys(dropped)))
 
 
-def _unsupported(param: str, message: str) -> RequestError:
-    return RequestError(message, param=param, code="unsupported_parameter")
-
-
 def _response_format(asked: JSON) -> JSON:
     """`response_format`; a schema sits in it directly, not one level deeper as OpenAI has it."""
     wanted = asked.get("response_format", {"type": "text"})
@@ -123,9 +94,9 @@ def _response_format(asked: JSON) -> JSON:
         return {}
     for other in ("tools", "documents"):
         if other in asked:
-            raise _unsupported(
+            raise unsupported(
                 "response_format",
-                f"`response_format` does not go together with `{other}` at Cohere; leave one out.",
+                f"does not go together with `{other}` at Cohere; leave one out",
             )
     match wanted:
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:

@@ -10,6 +10,7 @@ from typing import Any
 
 from transforms.contract import JSON, Call, ErrorAnswer, FinishReason
 from transforms.errors import ResponseError, error_for_status, unreadable_error
+from transforms.values import count
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "COMPLETE": "stop",
@@ -53,21 +54,9 @@ def parse_response(call: Call, body: JSON) -> JSON:
     if logprobs is not None:
         choice["logprobs"] = logprobs
     choice["finish_reason"] = finish_reason(reason, called="tool_calls" in heard)
-    completion = {**head(call, body), "object": "chat.completion", "choices": [choice]}
+    completion = {**call.head(body.get("id")), "object": "chat.completion", "choices": [choice]}
     usage = build_usage(body.get("usage"))
     return completion if usage is None else {**completion, "usage": usage}
-
-
-def head(call: Call, told: JSON) -> JSON:
-    """What the completion and each of its chunks have in common."""
-    answer_id = told.get("id")
-    is_told = isinstance(answer_id, str) and answer_id
-    return {
-        "id": f"chatcmpl-{answer_id}" if is_told else call.completion_id,
-        "object": "chat.completion.chunk",
-        "created": call.created,
-        "model": call.request["model"],
-    }
 
 
 def raise_failure(reason: object, message: object) -> None:
@@ -128,7 +117,7 @@ def _annotations(blocks: list[JSON], citations: list[JSON]) -> list[JSON]:
     starts = [0, *accumulate(len(_text(block, "text")) for block in blocks)]
     annotations = []
     for citation in citations:
-        at, start, end = (_count(citation.get(name)) for name in ("content_index", "start", "end"))
+        at, start, end = (count(citation.get(name)) for name in ("content_index", "start", "end"))
         in_text = citation.get("type", "TEXT_CONTENT") == "TEXT_CONTENT"
         if not in_text or start is None or end is None:
             continue
@@ -177,7 +166,7 @@ def build_usage(usage: object) -> JSON | None:
     tokens = usage.get("tokens") if isinstance(usage, dict) else None
     if not isinstance(usage, dict) or not isinstance(tokens, dict):
         return None
-    prompt, completion = _count(tokens.get("input_tokens")), _count(tokens.get("output_tokens"))
+    prompt, completion = count(tokens.get("input_tokens")), count(tokens.get("output_tokens"))
     if prompt is None or completion is None:
         return None
     counts: JSON = {
@@ -185,18 +174,12 @@ def build_usage(usage: object) -> JSON | None:
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
     }
-    cached, reasoning = _count(usage.get("cached_tokens")), _count(tokens.get("reasoning_tokens"))
+    cached, reasoning = count(usage.get("cached_tokens")), count(tokens.get("reasoning_tokens"))
     if cached is not None and cached <= prompt:
         counts["prompt_tokens_details"] = {"cached_tokens": cached}
     if reasoning is not None and reasoning <= completion:
         counts["completion_tokens_details"] = {"reasoning_tokens": reasoning}
     return counts
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value)
 
 
 def parse_error(status: int, body: object) -> ErrorAnswer:

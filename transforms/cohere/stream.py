@@ -26,7 +26,6 @@ from transforms.cohere.response import (
     build_message,
     build_usage,
     finish_reason,
-    head,
     heard_call,
     parse_error,
     raise_failure,
@@ -41,6 +40,9 @@ _WAITING = ("annotations", "citations")
 
 class MessageStream:
     """One chat stream on its way to `chat.completion.chunk` objects."""
+
+    usage = None
+    """Told with the end alone."""
 
     def __init__(self, call: Call) -> None:
         self.finished = False
@@ -105,7 +107,7 @@ class MessageStream:
 
     def _start(self, body: JSON) -> list[JSON]:
         self._told = {"id": body.get("id")}
-        self._head = head(self._call, body)
+        self._head = self._call.head(body.get("id"))
         return [self._chunk({"role": "assistant", "content": ""})]
 
     def _grow_block(self, body: JSON) -> list[JSON]:

@@ -8,6 +8,7 @@ Source: Chat API reference, version 2, "Tool use" (2026-09).
 
 from __future__ import annotations
 
+from transforms.chat_request import drop_unknown
 from transforms.contract import JSON
 from transforms.errors import RequestError
 from transforms.tools import bad_choice, name_of, named_tools
@@ -69,11 +70,7 @@ def _chosen(tools: list[JSON], choice: object) -> tuple[list[JSON], str | None]:
 def _tool(tool: JSON, dropped: list[str]) -> JSON:
     """The tool with its schema whole; `parameters` is demanded even where there are none."""
     function = tool["function"]
-    dropped += [
-        f"tools[].function.{name}"
-        for name in function
-        if name not in _FUNCTION_FIELDS and name != "strict"
-    ]
+    drop_unknown(function, {*_FUNCTION_FIELDS, "strict"}, "tools[].function", dropped)
     known = {
         name: value
         for name, value in function.items()

@@ -3,7 +3,7 @@
 A plain answer is one frame. Of a stream each frame is asked to hold what is new; where a model does
 not heed that, each holds all there is so far, calls and their arguments included. Nothing in a
 frame says which it is, and text that repeats itself ("ha", "haha") looks like both for a while. So
-a frame that begins with everything told before is held back until one of three things settles it:
+a frame that begins with everything told before is held back until one of four things settles it:
 
 - a frame that does not begin so: they were increments all along;
 - a second frame that begins so and says more: they repeat;

@@ -41,7 +41,7 @@ def audio_address(audio: JSON) -> str:
     return f"data:audio/{audio.get('format') or 'wav'};base64,{told}"
 
 
-def with_data_urls(messages: list[JSON]) -> list[JSON]:
+def with_data_urls(messages: list[JSON], dropped: list[str]) -> list[JSON]:
     """The messages for the compatible door, which takes audio by address alone."""
     return [
         {**message, "content": [_with_data_url(part) for part in message["content"]]}

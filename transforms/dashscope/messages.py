@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from transforms.chat_request import content_parts
+from transforms.chat_request import content_parts, drop_beside_content, drop_unknown, legacy
 from transforms.contract import JSON
 from transforms.dashscope.media import audio_address
 from transforms.errors import RequestError
@@ -24,7 +24,7 @@ _KNOWN_FIELDS = {
     "assistant": {"role", "content", "refusal", "tool_calls", "partial"},
 }
 
-_REASONING = ("reasoning_content", "reasoning")
+_REASONING = frozenset({"reasoning_content", "reasoning"})
 
 _TEXT = {"text", "refusal"}
 _MEDIA = {"image_url", "input_audio", "video_url", "video"}
@@ -65,13 +65,7 @@ def build_messages(
 def _message(message: JSON, param: str, keeps_reasoning: bool, dropped: list[str]) -> JSON:
     role = message["role"]
     if role not in _KNOWN_FIELDS or message.get("function_call"):
-        param = f"{param}.{'role' if role not in _KNOWN_FIELDS else 'function_call'}"
-        raise RequestError(
-            f"`{param}` belongs to function calling as it was before tools; send `tools`,"
-            " `tool_calls` and messages of role `tool`.",
-            param=param,
-            code="unsupported_parameter",
-        )
+        raise legacy(f"{param}.{'role' if role not in _KNOWN_FIELDS else 'function_call'}")
     told: JSON = {"role": role, "content": ""}
     for name in ("tool_call_id", "partial", "name" if role == "tool" else ""):
         if message.get(name):
@@ -79,16 +73,15 @@ def _message(message: JSON, param: str, keeps_reasoning: bool, dropped: list[str
     calls = message.get("tool_calls")
     if calls:
         told["tool_calls"] = [
-            function_call(call, f"{param}.tool_calls[{at}]") for at, call in enumerate(calls)
+            function_call(call, f"{param}.tool_calls[{at}]", dropped)
+            for at, call in enumerate(calls)
         ]
-    thought = next((message[name] for name in _REASONING if message.get(name)), None)
+    thought = message.get("reasoning_content") or message.get("reasoning")
     known = _KNOWN_FIELDS[role]
     if keeps_reasoning and role == "assistant" and isinstance(thought, str):
         told["reasoning_content"] = thought
-        known = {*known, *_REASONING}
-    dropped += [
-        f"messages[].{name}" for name, value in message.items() if name not in known and value
-    ]
+        known = known | _REASONING
+    drop_unknown(message, known, "messages[]", dropped)
     return told
 
 
@@ -111,10 +104,13 @@ def _parts(message: JSON, param: str, dropped: list[str]) -> list[JSON]:
 
 
 def _part(part: JSON, dropped: list[str]) -> JSON:
+    drop_beside_content(part, dropped)
     match part["type"]:
         case "image_url":
             return {"image": _address(part["image_url"], "image_url", dropped)}
         case "input_audio":
+            known = {"data", "format"}
+            drop_unknown(part["input_audio"], known, "messages[].content[].input_audio", dropped)
             return {"audio": audio_address(part["input_audio"])}
         case "video_url":
             return {"video": _address(part.get("video_url"), "video_url", dropped)}
@@ -128,9 +124,7 @@ def _address(media: Any, name: str, dropped: list[str]) -> Any:
     """The address inside a part; what is said beside it is not taken."""
     if not isinstance(media, dict):
         return media
-    dropped += [
-        f"messages[].content[].{name}.{other}"
-        for other, value in media.items()
-        if other != "url" and value not in (None, "auto")
-    ]
+    # A `detail` of `auto` is what happens anyway.
+    known = {"url", "detail"} if media.get("detail") == "auto" else {"url"}
+    drop_unknown(media, known, f"messages[].content[].{name}", dropped)
     return media.get("url")

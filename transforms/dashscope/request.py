@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 
+from transforms.beside import drop_beside_calls
+from transforms.chat_request import unknown_parameters
 from transforms.contract import JSON, Call, ProviderRequest
 from transforms.dashscope.media import headers_for
 from transforms.dashscope.messages import build_messages, hold_media
@@ -34,7 +36,8 @@ _OWN = (
 )
 """DashScope's own parameters, by which clients that know it ask for more."""
 
-_ELSEWHERE = {"model", "messages", "stream", "stream_options"}
+_KNOWN = frozenset({*_CARRIED, *_OWN, "model", "messages", "stream", "stream_options"})
+"""All else is dropped by name."""
 
 
 def build_native_request(call: Call, settled: Settled) -> ProviderRequest:
@@ -47,8 +50,8 @@ def build_native_request(call: Call, settled: Settled) -> ProviderRequest:
         RequestError: a message that cannot be said in this format.
     """
     asked, dropped = settled.asked, list(settled.dropped)
-    known = {*_CARRIED, *_OWN, *_ELSEWHERE}
-    dropped += [name for name in asked if name not in known]
+    dropped += unknown_parameters(asked, _KNOWN)
+    drop_beside_calls(asked["messages"], dropped)
     multimodal = is_multimodal(call.model) or hold_media(asked["messages"])
     keeps_reasoning = asked.get("preserve_thinking") is True
     messages = build_messages(asked["messages"], multimodal, keeps_reasoning, dropped)

@@ -11,6 +11,7 @@ from transforms.contract import JSON, Call, FinishReason
 from transforms.dashscope.errors import raise_reported_error
 from transforms.dashscope.frames import Told, read_frame
 from transforms.errors import ResponseError
+from transforms.values import count
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -35,25 +36,13 @@ def parse_response(call: Call, body: JSON) -> JSON:
     if not choices:
         raise ResponseError("The provider's answer has no `output.choices`.")
     completion = {
-        **head(call, body),
+        **call.head(body.get("request_id")),
         "object": "chat.completion",
         "choices": [_choice(call, told) for told in choices],
         **search_results(body),
     }
     usage = build_usage(body.get("usage"))
     return completion if usage is None else {**completion, "usage": usage}
-
-
-def head(call: Call, body: JSON) -> JSON:
-    """What the completion and each of its chunks have in common."""
-    request_id = body.get("request_id")
-    is_told = isinstance(request_id, str) and request_id
-    return {
-        "id": f"chatcmpl-{request_id}" if is_told else call.completion_id,
-        "object": "chat.completion.chunk",
-        "created": call.created,
-        "model": call.request["model"],
-    }
 
 
 def _choice(call: Call, told: Told) -> JSON:
@@ -106,8 +95,8 @@ def joined_usage(usages: Mapping[int, JSON]) -> JSON:
 
 def _with_output(usage: JSON, other: JSON) -> JSON:
     """The usage with the output of another choice added."""
-    output = _count(other.get("output_tokens")) or 0
-    counts = {name: _count(usage.get(name)) for name in ("output_tokens", "total_tokens")}
+    output = count(other.get("output_tokens")) or 0
+    counts = {name: count(usage.get(name)) for name in ("output_tokens", "total_tokens")}
     joined: JSON = {name: count + output for name, count in counts.items() if count is not None}
     thought, more = (_member(each, *_REASONING) for each in (usage, other))
     if thought is not None and more is not None:
@@ -120,7 +109,7 @@ def build_usage(usage: object) -> JSON | None:
     """OpenAI usage, in tokens; those of images, audio and video lie inside `input_tokens`."""
     if not isinstance(usage, dict):
         return None
-    prompt, completion = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
+    prompt, completion = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
     if prompt is None or completion is None:
         return None
     counts: JSON = {
@@ -152,10 +141,4 @@ def _detail(usage: JSON, name: str, most: int) -> int | None:
 
 def _member(usage: JSON, place: str, name: str) -> int | None:
     details = usage.get(place)
-    return _count(details.get(name)) if isinstance(details, dict) else None
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value)
+    return count(details.get(name)) if isinstance(details, dict) else None

@@ -13,7 +13,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from transforms.chat_request import content_parts, present
+from transforms.beside import STREAM_OPTIONS, drop_beside_format
+from transforms.chat_request import (
+    NEUTRAL,
+    REFUSED,
+    content_parts,
+    drop_unknown,
+    refuse,
+    saying_something,
+)
 from transforms.contract import JSON, Call
 from transforms.dashscope.models import (
     always_thinks,
@@ -21,31 +29,13 @@ from transforms.dashscope.models import (
     never_thinks,
     thinks_unless_told,
 )
-from transforms.dashscope.tools import is_forced, put_tools
-from transforms.errors import RequestError
+from transforms.dashscope.tools import put_tools
+from transforms.errors import RequestError, unsupported
 from transforms.json_text import dumps
+from transforms.schemas import JSON_ONLY
+from transforms.tools import is_forced
 
-_NEUTRAL: JSON = {
-    "n": 1,
-    "logprobs": False,
-    "top_logprobs": 0,
-    "logit_bias": {},
-    "metadata": {},
-    "modalities": ["text"],
-    "presence_penalty": 0,
-    "frequency_penalty": 0,
-    "service_tier": "auto",
-    "store": False,
-    "verbosity": "medium",
-}
-"""Values that ask for what happens anyway."""
-
-_REFUSED = {
-    "modalities": "answers in text only",
-    "audio": "answers in text only",
-    "functions": "takes functions as `tools`",
-    "function_call": "takes functions as `tools`",
-}
+_REFUSED = {name: reason for name, reason in REFUSED.items() if name != "n"}
 """Parameters whose absence would change what the client gets."""
 
 _EFFORTS = {"none": False, "minimal": False} | dict.fromkeys(
@@ -55,8 +45,6 @@ _EFFORTS = {"none": False, "minimal": False} | dict.fromkeys(
 
 _MOST_CHOICES = 4
 _MOST_TEMPERATURE, _LEAST_P, _MOST_LOGPROBS, _SEEDS = 1.99, 0.001, 5, 2**31
-
-_JSON_ONLY = "Answer with one JSON object and nothing else: no prose around it, no code fence."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,36 +66,27 @@ def settle(call: Call) -> Settled:
     Raises:
         RequestError: what would change the answer if it were ignored.
     """
-    asked = {
-        name: value
-        for name, value in present(call.request).items()
-        if name not in _NEUTRAL or value != _NEUTRAL[name]
-    }
+    asked = saying_something(call.request, NEUTRAL)
     _refuse(asked)
     dropped: list[str] = []
+    drop_unknown(asked.get("stream_options", {}), STREAM_OPTIONS, "stream_options", dropped)
     _put_limit(asked, dropped)
     _put_ranges(asked, dropped)
     _put_search(asked, dropped)
-    put_tools(asked)
+    put_tools(asked, dropped)
     _put_effort(asked, call.model, dropped)
-    asked["messages"] = [*asked["messages"], *_put_format(asked, call.model)]
+    asked["messages"] = [*asked["messages"], *_put_format(asked, call.model, dropped)]
     thinks = _put_thinking(asked, call, dropped)
     asked["messages"] = _system_first(asked["messages"])
     return Settled(asked, call.streams or thinks, dropped)
 
 
 def _refuse(asked: JSON) -> None:
-    for name, reason in _REFUSED.items():
-        if name in asked:
-            raise _unsupported(name, f"`{name}` cannot be sent to DashScope, which {reason}.")
+    refuse(asked, _REFUSED, "DashScope")
     most = 1 if "tools" in asked else _MOST_CHOICES
     if asked.get("n", 1) > most:
         where = " beside `tools`" if "tools" in asked else ""
-        raise _unsupported("n", f"`n` is {asked['n']}; DashScope gives up to {most}{where}.")
-
-
-def _unsupported(param: str, message: str) -> RequestError:
-    return RequestError(message, param=param, code="unsupported_parameter")
+        raise unsupported("n", f"is {asked['n']}; DashScope gives up to {most}{where}")
 
 
 def _put_limit(asked: JSON, dropped: list[str]) -> None:
@@ -139,7 +118,7 @@ def _put_search(asked: JSON, dropped: list[str]) -> None:
     options = asked.pop("web_search_options", None)
     if options is not None:
         asked.setdefault("enable_search", True)
-        dropped += [f"web_search_options.{name}" for name in options]
+        drop_unknown(options, set(), "web_search_options", dropped)
 
 
 def _put_effort(asked: JSON, model: str, dropped: list[str]) -> None:
@@ -160,21 +139,23 @@ def _put_effort(asked: JSON, model: str, dropped: list[str]) -> None:
         asked["enable_thinking"] = wanted
 
 
-def _put_format(asked: JSON, model: str) -> list[JSON]:
+def _put_format(asked: JSON, model: str, dropped: list[str]) -> list[JSON]:
     """Structured output as the model knows it, and the message that says what is left to say."""
     wanted = asked.get("response_format", {"type": "text"})
     match wanted:
         case {"type": "text"}:
+            drop_beside_format(wanted, dropped)
             asked.pop("response_format", None)
             return []
         case {"type": "json_schema", "json_schema": {"schema": dict()}} if knows_schemas(model):
             return []
         case {"type": "json_schema", "json_schema": {**told}}:
+            drop_beside_format(wanted, dropped)
             asked["response_format"] = {"type": "json_object"}
             schema = dumps(told.get("schema") or {}).decode()
-            return [_system(f"{_JSON_ONLY} Its schema: {schema}")]
+            return [_system(f"{JSON_ONLY} Its schema: {schema}")]
         case {"type": "json_object"}:
-            return [] if _speak_of_json(asked["messages"]) else [_system(_JSON_ONLY)]
+            return [] if _speak_of_json(asked["messages"]) else [_system(JSON_ONLY)]
         case _:
             raise RequestError(
                 f"`response_format.type` is {wanted.get('type')!r}; it must be `text`,"
@@ -206,7 +187,7 @@ def _put_thinking(asked: JSON, call: Call, dropped: list[str]) -> bool:
         if asked.get("enable_thinking") is False:
             del asked["enable_thinking"]
             dropped.append("enable_thinking")
-        _give_way(asked, call.model, excluding, dropped)
+        _give_way(asked, excluding, dropped)
         return True
     if thinks and excluding:
         asked["enable_thinking"] = False
@@ -225,14 +206,14 @@ def _excluding(asked: JSON) -> list[str]:
     return [*names, "tool_choice"] if is_forced(asked.get("tool_choice")) else names
 
 
-def _give_way(asked: JSON, model: str, excluding: list[str], dropped: list[str]) -> None:
+def _give_way(asked: JSON, excluding: list[str], dropped: list[str]) -> None:
     """JSON is asked for in words alone, and a call left to the model."""
     for name in excluding:
         told = asked.pop(name)
         dropped.append(name)
         if name == "response_format" and told.get("type") == "json_schema":
             schema = dumps(told["json_schema"]["schema"]).decode()
-            sentence = _system(f"{_JSON_ONLY} Its schema: {schema}")
+            sentence = _system(f"{JSON_ONLY} Its schema: {schema}")
             asked["messages"] = [*asked["messages"], sentence]
 
 

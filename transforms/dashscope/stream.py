@@ -19,7 +19,6 @@ from transforms.dashscope.frames import Increments, Told, read_frame
 from transforms.dashscope.response import (
     build_usage,
     finish_reason,
-    head,
     joined_usage,
     search_results,
 )
@@ -45,6 +44,11 @@ class FrameStream:
         self._usages: Latest[int, JSON] = Latest()
 
     @property
+    def usage(self) -> JSON | None:
+        """The tokens counted so far."""
+        return build_usage(joined_usage(self._usages))
+
+    @property
     def answer(self) -> JSON:
         """The plain answer, folded from the frames so far."""
         if not self._head:
@@ -62,7 +66,7 @@ class FrameStream:
         output = body.get("output")
         if not isinstance(output, dict):
             return []
-        self._head = self._head or head(self._call, body)
+        self._head = self._head or self._call.head(body.get("request_id"))
         self._told.update({name: body[name] for name in ("request_id",) if body.get(name)})
         self._output.update({name: output[name] for name in ("search_info",) if output.get(name)})
         frame_told = read_frame(body)
@@ -94,7 +98,7 @@ class FrameStream:
             for delta, reason in choice.ends()
         ]
         ends[-1].update(search_results({"output": self._output}))
-        usage = build_usage(joined_usage(self._usages))
+        usage = self.usage
         return ends if usage is None else [*ends, {**self._head, "choices": [], "usage": usage}]
 
     def _count(self, frame: list[Told], usage: object) -> None:

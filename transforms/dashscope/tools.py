@@ -5,6 +5,7 @@ Source: Model Studio documentation, "Function calling" (2026-09).
 
 from __future__ import annotations
 
+from transforms.beside import drop_beside_choice
 from transforms.contract import JSON
 from transforms.errors import RequestError
 from transforms.tools import bad_choice, name_of, named_tools
@@ -12,7 +13,7 @@ from transforms.tools import bad_choice, name_of, named_tools
 _NO_PARAMETERS: JSON = {"type": "object", "properties": {}}
 
 
-def put_tools(asked: JSON) -> None:
+def put_tools(asked: JSON, dropped: list[str]) -> None:
     """Brings `tools`, `tool_choice` and `parallel_tool_calls` into what Qwen takes.
 
     A single tool that is required is named, for `required` is unknown to most models. Calls in
@@ -30,6 +31,7 @@ def put_tools(asked: JSON) -> None:
                 param=param,
                 code="unsupported_parameter",
             )
+    drop_beside_choice(asked.get("tool_choice"), dropped)
     tools, choice = _chosen(tools, asked.get("tool_choice", "auto"))
     for name in ("tools", "tool_choice"):
         asked.pop(name, None)
@@ -37,16 +39,11 @@ def put_tools(asked: JSON) -> None:
     if not tools:
         return
     if choice == "required" and len(tools) == 1:
-        choice = {"type": "function", "function": {"name": tools[0]["function"]["name"]}}
+        choice = _named(tools[0]["function"]["name"])
     asked["tools"] = [_tool(tool) for tool in tools]
     asked["parallel_tool_calls"] = parallel
     if choice != "auto":
         asked["tool_choice"] = choice
-
-
-def is_forced(choice: object) -> bool:
-    """Whether a `tool_choice` leaves the model no way but to call."""
-    return choice == "required" or isinstance(choice, dict)
 
 
 def _chosen(tools: list[JSON], choice: object) -> tuple[list[JSON], object]:
@@ -58,12 +55,16 @@ def _chosen(tools: list[JSON], choice: object) -> tuple[list[JSON], object]:
             return tools, choice
         case {"type": "function", "function": {"name": str(name)}}:
             named_tools(tools, [name])
-            return tools, choice
+            return tools, _named(name)
         case {"type": "allowed_tools", "allowed_tools": {"tools": list(allowed), **rest}}:
             names = [name_of(tool) for tool in allowed]
             return named_tools(tools, names), rest.get("mode") or "auto"
         case _:
             raise bad_choice(f"`tool_choice` is {choice!r}, which cannot be chosen from `tools`.")
+
+
+def _named(name: str) -> JSON:
+    return {"type": "function", "function": {"name": name}}
 
 
 def _tool(tool: JSON) -> JSON:

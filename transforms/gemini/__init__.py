@@ -26,4 +26,5 @@ PROVIDER = Provider(
     open_stream=AnswerStream,
     auth=Auth("x-goog-api-key", ""),
     fetches={"file": WEB},
+    turns="contents",
 )

@@ -5,21 +5,13 @@ Source: Gemini API reference, "Part", "Image understanding" and "Media resolutio
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
-from transforms.chat_request import content_parts
+from transforms.chat_request import content_parts, drop_beside_content, drop_unknown
 from transforms.contract import JSON
 from transforms.errors import RequestError
-
-_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-    (b"%PDF", "application/pdf"),
-)
+from transforms.media import first_bytes, is_data_url, media_type, split_data_url
 
 _TYPES = {
     "png": "image/png",
@@ -47,9 +39,6 @@ _LEVELS = {
 """`detail` of an image -> `mediaResolution.level`; `auto` leaves it to the model."""
 
 _GOOGLE_FILES = ("https://generativelanguage.googleapis.com/", "gs://")
-
-_HEAD = 32
-"""Base64 characters that are decoded to tell a file's kind."""
 
 
 def user_parts(content: object, param: str, dropped: list[str]) -> list[JSON]:
@@ -90,17 +79,8 @@ def _parts(
                 code="unsupported_value",
             )
         built.append(build(part, place, dropped))
-        drop_unknown(part, {"type", part["type"]}, "messages[].content[]", dropped)
+        drop_beside_content(part, dropped)
     return [part for part in built if part != {"text": ""}]
-
-
-def drop_unknown(mapping: JSON, known: set[str], place: str, dropped: list[str]) -> None:
-    """Names what a mapping holds beside the known."""
-    dropped += [
-        f"{place}.{name}"
-        for name, value in mapping.items()
-        if name not in known and value is not None and value != []
-    ]
 
 
 def _text(part: JSON, param: str, dropped: list[str]) -> JSON:
@@ -121,7 +101,8 @@ def _image(part: JSON, param: str, dropped: list[str]) -> JSON:
             param=param,
             code="invalid_image_url",
         )
-    built = _inline(url, param) if url[:5].lower() == "data:" else _image_at(url)
+    drop_unknown(image, {"url", "detail"}, "messages[].content[].image_url", dropped)
+    built = _inline(url, param) if is_data_url(url) else _image_at(url)
     detail = image.get("detail")
     if isinstance(detail, str) and detail in _LEVELS:
         built["mediaResolution"] = {"level": _LEVELS[detail]}
@@ -148,13 +129,14 @@ def _audio(part: JSON, param: str, dropped: list[str]) -> JSON:
             f"`{param}.input_audio` needs `data` in base64 and its `format`, such as wav or mp3.",
             param=f"{param}.input_audio",
         )
+    drop_unknown(audio, {"data", "format"}, "messages[].content[].input_audio", dropped)
     return {"inlineData": {"mimeType": _AUDIO.get(kind, f"audio/{kind}"), "data": encoded}}
 
 
 def _file(part: JSON, param: str, dropped: list[str]) -> JSON:
     """A file as data, or one that Google keeps, by its address."""
     file = part["file"]
-    drop_unknown(file, {"file_data", "file_id", "filename"}, "messages[].content[].file", dropped)
+    drop_unknown(file, {"file_data", "file_id"}, "messages[].content[].file", dropped)
     data, address = file.get("file_data"), file.get("file_id")
     if isinstance(data, str):
         return _inline(data, f"{param}.file.file_data")
@@ -171,8 +153,8 @@ def _file(part: JSON, param: str, dropped: list[str]) -> JSON:
 def _inline(url: str, param: str) -> JSON:
     """The content of a data URL, or bare base64. Its type is told by the bytes where they are
     known, for labels are often wrong."""
-    is_url = url[:5].lower() == "data:"
-    label, encoded = _halves(url, param) if is_url else ("", "".join(url.split()))
+    is_url = is_data_url(url)
+    label, encoded = split_data_url(url, param) if is_url else ("", "".join(url.split()))
     kind = _sniffed(encoded, param) or label
     if not kind:
         raise RequestError(
@@ -182,30 +164,10 @@ def _inline(url: str, param: str) -> JSON:
     return {"inlineData": {"mimeType": kind, "data": encoded}}
 
 
-def _halves(url: str, param: str) -> tuple[str, str]:
-    """Media type and base64 of a data URL, without the line breaks some encoders put in."""
-    head, comma, body = url.partition(",")
-    if not comma:
-        raise _not_base64(param)
-    label = head[5:].partition(";")[0].lower()
-    if not head.lower().endswith(";base64"):
-        return label or "text/plain", base64.b64encode(unquote_to_bytes(body)).decode()
-    return label, "".join((unquote(body) if "%" in body else body).split())
-
-
 def _sniffed(encoded: str, param: str) -> str | None:
-    start = encoded[:_HEAD].replace("-", "+").replace("_", "/")
-    try:
-        head = base64.b64decode(start + "=" * (-len(start) % 4), validate=True)
-    except ValueError as exc:
-        raise _not_base64(param) from exc
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
-    return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
-
-
-def _not_base64(param: str) -> RequestError:
-    return RequestError(f"`{param}` is not a data URL with base64 content.", param=param)
+    """The media type by the bytes; Gemini also takes the base64 that is safe in addresses."""
+    start = encoded[:64].replace("-", "+").replace("_", "/")
+    return media_type(first_bytes(start, param))
 
 
 _TEXT_PARTS: dict[str, _Builder] = {"text": _text, "refusal": _text}

@@ -13,6 +13,7 @@ from typing import Any
 
 from transforms.contract import JSON, ErrorAnswer
 from transforms.errors import ResponseError, error_for_status, unreadable_error
+from transforms.values import member
 
 _TOO_LONG = re.compile(r"input token count .*exceeds the maximum", re.IGNORECASE)
 
@@ -24,17 +25,17 @@ _NO_RETRY = {"x-should-retry": "false"}
 def parse_error(status: int, body: object) -> ErrorAnswer:
     """OpenAI's error from `{"error": {"code", "message", "status", "details"}}`, around which
     Vertex puts an array where a stream was asked for."""
-    error = _get(body[0] if isinstance(body, list) and body else body, "error")
-    message = _get(error, "message")
+    error = member(body[0] if isinstance(body, list) and body else body, "error")
+    message = member(error, "message")
     if not isinstance(message, str) or not message:
         return unreadable_error(status)
     details = _details(error)
-    if any(_get(detail, "reason") == "API_KEY_INVALID" for detail in details):
+    if any(member(detail, "reason") == "API_KEY_INVALID" for detail in details):
         return error_for_status(401, message)
     if status == 429:
         return _quota_error(message, details)
     answer = error_for_status(status, message, code=_code(status, message))
-    if _get(error, "status") == "FAILED_PRECONDITION":
+    if member(error, "status") == "FAILED_PRECONDITION":
         # The region, or billing: nothing that another try would change.
         return replace(answer, headers=_NO_RETRY)
     return answer
@@ -47,7 +48,7 @@ def raise_reported_error(body: JSON) -> None:
         ResponseError: with the status the error would have had as an answer of its own.
     """
     if body.get("error"):
-        code = _get(body["error"], "code")
+        code = member(body["error"], "code")
         status = code if isinstance(code, int) and 400 <= code < 600 else 502
         raise ResponseError.reported(parse_error(status, body))
 
@@ -61,10 +62,10 @@ def _code(status: int, message: str) -> str | None:
 def _quota_error(message: str, details: list[JSON]) -> ErrorAnswer:
     """A rate that was exceeded, or what a day holds: the latter no wait helps."""
     violations = [each for detail in details for each in _list(detail, "violations")]
-    if any("PerDay" in str(_get(each, "quotaId")) for each in violations):
+    if any("PerDay" in str(member(each, "quotaId")) for each in violations):
         return error_for_status(429, message, type="insufficient_quota", code="insufficient_quota")
     answer = error_for_status(429, message)
-    waits = [_SECONDS.fullmatch(str(_get(detail, "retryDelay"))) for detail in details]
+    waits = [_SECONDS.fullmatch(str(member(detail, "retryDelay"))) for detail in details]
     seconds = max((math.ceil(float(wait[1])) for wait in waits if wait), default=0)
     return replace(answer, headers={"retry-after": str(seconds)}) if seconds else answer
 
@@ -74,9 +75,5 @@ def _details(error: object) -> list[JSON]:
 
 
 def _list(value: object, name: str) -> list[Any]:
-    found = _get(value, name)
+    found = member(value, name)
     return found if isinstance(found, list) else []
-
-
-def _get(value: object, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None

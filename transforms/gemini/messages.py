@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from transforms.chat_request import drop_beside_call, drop_unknown, legacy
 from transforms.contract import JSON
 from transforms.errors import RequestError
-from transforms.gemini.content import drop_unknown, text_parts, user_parts
+from transforms.gemini.content import text_parts, user_parts
 from transforms.gemini.models import ModelRules
 from transforms.gemini.names import function_name, id_fields
-from transforms.json_text import loads
+from transforms.tools import arguments_object, object_in
 
 _NO_SIGNATURE = "skip_thought_signature_validator"
 
@@ -71,19 +72,10 @@ def build_contents(
 def _drop_unknown(message: JSON, param: str, dropped: list[str]) -> None:
     known = _KNOWN_FIELDS.get(message["role"])
     if known is None:
-        raise _legacy(f"{param}.role")
+        raise legacy(f"{param}.role")
     if message["role"] == "assistant" and _is_signed(message):
         known = known | _TOLD_BY_SIGNATURES
     drop_unknown(message, known, "messages[]", dropped)
-
-
-def _legacy(param: str) -> RequestError:
-    return RequestError(
-        f"`{param}` belongs to function calling as it was before tools; send `tools`, `tool_calls`"
-        " and messages of role `tool`.",
-        param=param,
-        code="unsupported_parameter",
-    )
 
 
 def _is_signed(message: JSON) -> bool:
@@ -121,7 +113,7 @@ def _settle_start(contents: list[JSON], system: list[JSON]) -> None:
 def _assistant(message: JSON, param: str, rules: ModelRules, dropped: list[str]) -> list[JSON]:
     """Text first, then calls."""
     if message.get("function_call") is not None:
-        raise _legacy(f"{param}.function_call")
+        raise legacy(f"{param}.function_call")
     if message.get("audio") is not None:
         raise RequestError(
             f"`{param}.audio` names audio that Gemini never heard; send its transcript.",
@@ -131,7 +123,7 @@ def _assistant(message: JSON, param: str, rules: ModelRules, dropped: list[str])
     if isinstance(message.get("refusal"), str) and message["refusal"]:
         parts.append({"text": message["refusal"]})
     calls = [
-        _call(call, f"{param}.tool_calls[{position}]")
+        _call(call, f"{param}.tool_calls[{position}]", dropped)
         for position, call in enumerate(message.get("tool_calls") or ())
     ]
     signature = _signature(message)
@@ -144,40 +136,22 @@ def _assistant(message: JSON, param: str, rules: ModelRules, dropped: list[str])
     return parts + calls
 
 
-def _call(call: JSON, param: str) -> JSON:
+def _call(call: JSON, param: str, dropped: list[str]) -> JSON:
     if call.get("type", "function") != "function":
         raise RequestError(
             f"`{param}` is of type `{call['type']}`; Gemini knows calls of functions alone.",
             param=f"{param}.type",
         )
-    function = call["function"]
     part: JSON = {
         "functionCall": {
             **id_fields(call["id"]),
-            "name": function_name(function["name"]),
-            "args": _args(function.get("arguments") or "{}", call["id"], f"{param}.function"),
+            "name": function_name(call["function"]["name"]),
+            "args": arguments_object(call, param),
         }
     }
     signature = _signature(call)
+    drop_beside_call(call, dropped, {"extra_content"} if signature else frozenset())
     return {**part, "thoughtSignature": signature} if signature else part
-
-
-def _args(arguments: str, call_id: str, param: str) -> JSON:
-    args = _object(arguments)
-    if args is None:
-        raise RequestError(
-            f"The arguments of the tool call `{call_id}` are not the JSON text of an object.",
-            param=f"{param}.arguments",
-        )
-    return args
-
-
-def _object(text: str) -> JSON | None:
-    try:
-        value = loads(text.encode("utf-8", "surrogatepass"))
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 class _Results:
@@ -222,5 +196,5 @@ def _response(text: str, *, failed: bool) -> JSON:
     """What a function returned, as the object that is demanded."""
     if failed:
         return {"error": text}
-    told = _object(text)
+    told = object_in(text)
     return {"output": text} if told is None else told

@@ -12,13 +12,14 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from transforms.chat_request import present
+from transforms.beside import ENFORCED, unknown_members
+from transforms.chat_request import NEUTRAL, drop_unknown, saying_something, unknown_parameters
 from transforms.contract import JSON, Call, ProviderRequest
-from transforms.errors import RequestError
-from transforms.gemini.content import drop_unknown
+from transforms.errors import RequestError, unsupported
 from transforms.gemini.messages import build_contents
 from transforms.gemini.models import ModelRules, rules_for
-from transforms.gemini.tools import build_tools, without_dialect
+from transforms.gemini.tools import build_tools
+from transforms.schemas import without_dialect
 
 _RENAMED = {
     "max_tokens": "maxOutputTokens",
@@ -38,22 +39,6 @@ _CARRIED = frozenset(
     | {*_RENAMED, *_PENALTIES}
 )
 """What the functions below answer for; all else is dropped by name."""
-
-_NEUTRAL: JSON = {
-    "n": 1,
-    "presence_penalty": 0,
-    "frequency_penalty": 0,
-    "logit_bias": {},
-    "logprobs": False,
-    "top_logprobs": 0,
-    "metadata": {},
-    "modalities": ["text"],
-    "parallel_tool_calls": True,
-    "service_tier": "auto",
-    "store": False,
-    "verbosity": "medium",
-}
-"""Values that ask for what happens anyway."""
 
 _REFUSED = {
     "audio": "asks for audio, which Gemini gives in no format of OpenAI's",
@@ -104,8 +89,8 @@ _REGIONAL_HOST = re.compile(
 def build_request(call: Call) -> ProviderRequest:
     """The request for the Developer API.
 
-    Drops: what only tunes and has no counterpart, name and `strict` of schemas, effort where the
-    model does not think, and what a cached beginning already holds.
+    Drops: what only tunes and has no counterpart, descriptions of response formats, effort where
+    the model does not think, and what a cached beginning already holds.
 
     Raises:
         RequestError: a parameter, part or tool that Gemini cannot do.
@@ -131,15 +116,12 @@ def build_vertex_request(call: Call) -> ProviderRequest:
 
 
 def _build(call: Call, root: str) -> ProviderRequest:
-    asked = {
-        name: value
-        for name, value in present(call.request).items()
-        if name not in _NEUTRAL or value != _NEUTRAL[name]
-    }
+    asked = saying_something(call.request, NEUTRAL)
     for name, reason in _REFUSED.items():
         if name in asked:
-            raise _unsupported(name, reason)
-    dropped = [name for name in asked if name not in _CARRIED]
+            raise unsupported(name, reason)
+    dropped = unknown_parameters(asked, _CARRIED)
+    dropped += unknown_members(asked, schema=ENFORCED)
     rules, own = rules_for(call.model), _own(asked, dropped)
     system, contents = build_contents(asked["messages"], rules, dropped)
     body: JSON = {
@@ -162,10 +144,6 @@ def _path(call: Call, root: str) -> str:
     # The stream is one JSON array, delivered piecemeal, unless events are asked for.
     method = "streamGenerateContent?alt=sse" if call.streams else "generateContent"
     return f"{root}/models/{quote(name, safe='@')}:{method}"
-
-
-def _unsupported(param: str, why: str) -> RequestError:
-    return RequestError(f"`{param}` {why}.", param=param, code="unsupported_parameter")
 
 
 def _out_of_range(param: str, value: object, accepted: str) -> RequestError:
@@ -271,7 +249,7 @@ def _response_format(asked: JSON, rules: ModelRules) -> JSON:
     if wanted.get("type") == "text":
         return {}
     if "tools" in asked and not rules.third:
-        raise _unsupported(
+        raise unsupported(
             "response_format",
             "does not go together with `tools` on models before Gemini 3; leave one out",
         )
@@ -299,7 +277,7 @@ def _modalities(asked: JSON) -> list[str] | None:
     wanted = [wanted] if isinstance(wanted, str) else wanted
     for each in wanted:
         if each not in _MODALITIES:
-            raise _unsupported("modalities", f"asks for {each}; Gemini answers in text and images")
+            raise unsupported("modalities", f"asks for {each}; Gemini answers in text and images")
     return [_MODALITIES[each] for each in wanted]
 
 
@@ -329,8 +307,11 @@ def _thinking_config(asked: JSON, own: JSON, rules: ModelRules, dropped: list[st
         dropped += ["reasoning_effort"] if effort not in (None, "none") else []
         return None
     if rules.thinking == "level":
-        config = {"thinkingLevel": _LEVELS.get(effort, rules.least_level)}
+        level = _LEVELS.get(effort, rules.least_level)
+        dropped += ["reasoning_effort"] if level.lower() != effort else []
+        config = {"thinkingLevel": level}
     elif effort == "none":
+        dropped += ["reasoning_effort"] if rules.least_budget else []
         config = {"thinkingBudget": rules.least_budget}
     else:
         config = {"thinkingBudget": _BUDGETS.get(effort, rules.most_budget)}

@@ -16,6 +16,7 @@ from transforms.gemini.citations import url_citations
 from transforms.gemini.errors import raise_reported_error
 from transforms.gemini.names import told_names
 from transforms.json_text import dumps
+from transforms.values import count, member
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "STOP": "stop",
@@ -81,13 +82,7 @@ def parse_response(call: Call, body: JSON) -> JSON:
 
 def head(call: Call, body: JSON) -> JSON:
     """What the completion and each of its chunks have in common."""
-    answer_id = _text(body, "responseId")
-    return {
-        "id": f"chatcmpl-{answer_id}" if answer_id else call.completion_id,
-        "object": "chat.completion.chunk",
-        "created": _created(body, call),
-        "model": call.request["model"],
-    }
+    return {**call.head(body.get("responseId")), "created": _created(body, call)}
 
 
 def _created(body: JSON, call: Call) -> int:
@@ -308,7 +303,7 @@ def build_usage(usage: Any) -> JSON | None:
     apart; OpenAI counts them inside `prompt_tokens` and `completion_tokens`. Cached tokens lie
     inside the prompt on both sides.
     """
-    asked, tools, cached, said, thought = (_count(usage, name) for name in _COUNTS)
+    asked, tools, cached, said, thought = (count(member(usage, name)) for name in _COUNTS)
     if asked is None:
         return None
     prompt, completion = asked + (tools or 0), (said or 0) + (thought or 0)
@@ -341,17 +336,10 @@ def _by_modality(usage: JSON, name: str) -> JSON:
         modality = told.get("modality")
         if isinstance(modality, int):
             modality = _NUMBERED_MODALITIES.get(modality)
-        count = _count(told, "tokenCount")
-        if isinstance(modality, str) and modality in _MODALITIES and count is not None:
-            counts[_MODALITIES[modality]] = count
+        tokens = count(member(told, "tokenCount"))
+        if isinstance(modality, str) and modality in _MODALITIES and tokens is not None:
+            counts[_MODALITIES[modality]] = tokens
     return counts
-
-
-def _count(usage: Any, name: str) -> int | None:
-    value = usage.get(name) if isinstance(usage, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value)
 
 
 def _object(value: JSON, name: str) -> JSON:

@@ -65,6 +65,11 @@ class AnswerStream:
         self._candidates: list[_Candidate] = []
 
     @property
+    def usage(self) -> JSON | None:
+        """The tokens counted so far."""
+        return build_usage(self._usage)
+
+    @property
     def answer(self) -> JSON:
         """The answer, folded from the events so far."""
         candidates = [candidate.value() for candidate in self._candidates if candidate.told]
@@ -148,7 +153,7 @@ class AnswerStream:
         self._head |= service_tier(answer)
         for choice in choices:
             yield self._chunk(choice["index"], {}, finish=self._finish(choice))
-        usage = build_usage(self._usage)
+        usage = self.usage
         if usage is not None:
             yield {**self._head, "choices": [], "usage": usage}
 

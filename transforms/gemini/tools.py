@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from transforms.chat_request import drop_unknown
 from transforms.contract import JSON
 from transforms.errors import RequestError
-from transforms.gemini.content import drop_unknown
 from transforms.gemini.names import function_name
-from transforms.tools import bad_choice, name_of
+from transforms.schemas import without_dialect
+from transforms.tools import bad_choice, choice_without_tools, name_of
 
 _MODES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
+
+_FUNCTION_FIELDS = frozenset({"name", "description", "parameters", "strict"})
 
 _SAYS_NOTHING = {"type", "properties", "required", "additionalProperties", "title", "$schema"}
 """What the schema of a function without arguments is made of."""
@@ -36,7 +39,7 @@ def build_tools(asked: JSON, dropped: list[str]) -> JSON:
     choice = asked.get("tool_choice")
     if not declared:
         if choice not in (None, "auto", "none"):
-            raise bad_choice("`tool_choice` asks for a tool, but `tools` is empty.")
+            raise choice_without_tools()
         return {}
     declared, config = _chosen(declared, choice)
     tools = {"tools": [{"functionDeclarations": declared}]}
@@ -58,15 +61,10 @@ def _declaration(tool: JSON, param: str, dropped: list[str]) -> JSON:
     schema = function.get("parameters") or {}
     if not _takes_nothing(schema):
         declared["parametersJsonSchema"] = without_dialect(schema)
-    known = {"name", "description", "parameters"}
-    told = {name: value for name, value in function.items() if value is not False}
-    drop_unknown(told, known, "tools[].function", dropped)
+    drop_unknown(function, _FUNCTION_FIELDS, "tools[].function", dropped)
+    if function.get("strict"):
+        dropped.append("tools[].function.strict")
     return declared
-
-
-def without_dialect(schema: JSON) -> JSON:
-    """The schema without `$schema`, which is refused."""
-    return {name: value for name, value in schema.items() if name != "$schema"}
 
 
 def _takes_nothing(schema: JSON) -> bool:

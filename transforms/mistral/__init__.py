@@ -6,9 +6,9 @@ thinking as a part of the content. A body with a member it does not know is refu
 Source: types of the mistralai SDK 3.7; recorded exchanges (2026-08).
 """
 
-from transforms.mistral.messages import PARTS, mistral_messages
+from transforms.mistral.messages import mistral_messages
 from transforms.openai import openai_format
-from transforms.openai.quirks import LOW_TO_HIGH, ErrorRule, Quirks, Reasoning
+from transforms.openai.quirks import LOW_TO_HIGH, PARTS, ErrorRule, Quirks, Reasoning
 
 _HIGH_OR_NONE = {
     effort: {"reasoning_effort": "none" if effort in ("none", "minimal") else "high"}

@@ -8,13 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from functools import partial
 from string import ascii_letters, digits
 
-from transforms.chat_request import content_parts
+from transforms.chat_request import content_parts, drop_unknown
 from transforms.contract import JSON
 from transforms.errors import RequestError
-
-PARTS = frozenset({"image_url", "input_audio", "file"})
 
 SIGNATURE_FORMAT = "mistral"
 """Marks the `reasoning_details` that hold a signature of Mistral's."""
@@ -26,16 +25,18 @@ _BRIDGE: JSON = {"role": "assistant", "content": "OK."}
 """Stands between a tool's result and the user, who must not follow it."""
 
 
-def mistral_messages(messages: list[JSON]) -> list[JSON]:
+def mistral_messages(messages: list[JSON], dropped: list[str]) -> list[JSON]:
     """The messages as Mistral takes them.
 
     An assistant message that says nothing is left out; one that ends the conversation is the
     prefix of the answer.
 
+    Drops: what a sound or a file holds beside its data and its name.
+
     Raises:
         RequestError: a sound or a file without its data.
     """
-    told = list(_bridged(filter(None, map(_message, messages))))
+    told = list(_bridged(filter(None, map(partial(_message, dropped=dropped), messages))))
     if told and told[-1]["role"] == "assistant" and not told[-1].get("tool_calls"):
         told[-1] = {**told[-1], "prefix": True}
     return told
@@ -50,14 +51,14 @@ def _bridged(messages: Iterator[JSON]) -> Iterator[JSON]:
         last_role = message["role"]
 
 
-def _message(message: JSON) -> JSON | None:
+def _message(message: JSON, dropped: list[str]) -> JSON | None:
     match message["role"]:
         case "assistant":
             return _assistant_message(message)
         case "tool":
             return {**message, "tool_call_id": call_id(message["tool_call_id"])}
         case _:
-            return {**message, "content": _content(message["content"])}
+            return {**message, "content": _content(message["content"], dropped)}
 
 
 def _assistant_message(message: JSON) -> JSON | None:
@@ -90,24 +91,33 @@ def _signature(details: object) -> object:
     return None
 
 
-def _content(content: object) -> object:
+def _content(content: object, dropped: list[str]) -> object:
     if not isinstance(content, list):
         return content
-    return [_content_part(part) for part in content]
+    return [_content_part(part, dropped) for part in content]
 
 
-def _content_part(part: JSON) -> JSON:
+def _content_part(part: JSON, dropped: list[str]) -> JSON:
     match part["type"]:
         case "input_audio":
-            return {"type": "input_audio", "input_audio": _data(part["input_audio"], "data")}
+            return {"type": "input_audio", "input_audio": _sound(part["input_audio"], dropped)}
         case "file":
-            return _file(part["file"])
+            return _file(part["file"], dropped)
         case _:
             return part
 
 
-def _file(file: JSON) -> JSON:
-    if file.get("file_id"):
+def _sound(audio: JSON, dropped: list[str]) -> str:
+    """The data alone, whose format its bytes tell."""
+    drop_unknown(audio, {"data", "format"}, "messages[].content[].input_audio", dropped)
+    return _data(audio, "data")
+
+
+def _file(file: JSON, dropped: list[str]) -> JSON:
+    is_kept = bool(file.get("file_id"))
+    known = {"file_id"} if is_kept else {"file_data", "filename"}
+    drop_unknown(file, known, "messages[].content[].file", dropped)
+    if is_kept:
         return {"type": "file", "file_id": file["file_id"]}
     document = {"type": "document_url", "document_url": _data(file, "file_data")}
     if file.get("filename"):

@@ -64,6 +64,7 @@ def openai_format(
         auth=auth,
         key_required=key_required,
         fetches=fetches or {},
+        turns="messages",
     )
 
 

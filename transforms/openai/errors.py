@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from transforms.contract import JSON, ErrorAnswer
 from transforms.errors import ResponseError, error_for_status, unreadable_error
-from transforms.json_text import loads
+from transforms.json_text import loads_text
 from transforms.openai.quirks import NONE, ErrorRule, Quirks
-from transforms.openai.values import member, text_of
+from transforms.values import member, text_of
 
 _STATUSES_TOLD = (
     ("error", "code"),
@@ -92,7 +92,7 @@ def _inner_message(error: object) -> str | None:
     if raw is None:
         return None
     try:
-        inner = loads(raw.encode("utf-8", "surrogatepass"))
+        inner = loads_text(raw)
     except ValueError:
         return raw
     return text_of(member(member(inner, "error") or inner, "message"))

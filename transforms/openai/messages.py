@@ -6,13 +6,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from transforms.chat_request import content_parts
+from transforms.chat_request import content_parts, drop_beside_call, drop_unknown
 from transforms.contract import JSON
 from transforms.errors import RequestError
 from transforms.openai.quirks import PARTS, Quirks
 
 REASONING_SENT_BACK = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks")
 """Members by which clients send back what a model thought."""
+
+_REASONING = frozenset(REASONING_SENT_BACK)
+
+_ANSWERED_FOR = _REASONING | {"refusal"}
+"""Members that go elsewhere, or are named, where a host does not read them."""
+
+_TEXT_PART = frozenset({"type", "text"})
 
 _CALL_MEMBERS = frozenset({"id", "type", "function", "custom"})
 
@@ -25,6 +32,11 @@ class _Rules:
     model: str
     lost: str | None
     dropped: list[str]
+    read: frozenset[str] | None
+    """The members of a message that the host reads, reasoning aside; None where it reads all."""
+
+    known: frozenset[str]
+    """Those of which it is known where they go: to the host, elsewhere, or among the dropped."""
 
 
 def build_messages(
@@ -39,14 +51,17 @@ def build_messages(
     Raises:
         RequestError: a part or a call of a kind the host does not take.
     """
-    rules = _Rules(quirks, model, lost, dropped)
+    members = quirks.message_members
+    read = None if members is None else members - _REASONING
+    known = _ANSWERED_FOR if members is None else members | _ANSWERED_FOR
+    rules = _Rules(quirks, model, lost, dropped, read, known)
     told = [
         _message(message, f"messages[{position}]", rules)
         for position, message in enumerate(messages)
     ]
     if quirks.alternates:
         told = _alternating(told)
-    return quirks.messages(told) if quirks.messages else told
+    return quirks.messages(told, dropped) if quirks.messages else told
 
 
 def _message(message: JSON, param: str, rules: _Rules) -> JSON:
@@ -55,7 +70,7 @@ def _message(message: JSON, param: str, rules: _Rules) -> JSON:
     if message["role"] == "developer":
         told["role"] = rules.quirks.developer
     if "content" in told:
-        told["content"] = _content(told["content"], f"{param}.content", rules.quirks)
+        told["content"] = _content(told["content"], f"{param}.content", rules)
     if message["role"] != "assistant":
         return told
     if message.get("refusal") and "refusal" not in told and not told.get("content"):
@@ -87,26 +102,27 @@ def _refuse_legacy(message: JSON, param: str, quirks: Quirks) -> None:
 
 def _members(message: JSON, rules: _Rules) -> JSON:
     """What the host reads of a message, reasoning aside; a list of no calls is none."""
-    read = rules.quirks.message_members
-    told: JSON = {}
-    for name, value in message.items():
-        if name in REASONING_SENT_BACK or (name == "tool_calls" and not value):
-            continue
-        if read is None or name in read:
-            told[name] = value
-        elif value and name != "refusal":
-            rules.dropped.append(f"messages[].{name}")
+    read = rules.read
+    if read is None:
+        told = {name: value for name, value in message.items() if name not in _REASONING}
+    else:
+        told = {name: value for name, value in message.items() if name in read}
+        drop_unknown(message, rules.known, "messages[]", rules.dropped)
+    if not told.get("tool_calls", True):
+        del told["tool_calls"]
     return told
 
 
-def _content(content: object, param: str, quirks: Quirks) -> object:
+def _content(content: object, param: str, rules: _Rules) -> object:
     if not isinstance(content, list):
         return content
     parts = [
-        _content_part(part, f"{param}[{place}]", quirks)
+        _content_part(part, f"{param}[{place}]", rules.quirks)
         for place, part in enumerate(content_parts(content, param))
     ]
-    if quirks.joins_text and all(part["type"] == "text" for part in parts):
+    if rules.quirks.joins_text and all(part["type"] == "text" for part in parts):
+        for part in parts:
+            drop_unknown(part, _TEXT_PART, "messages[].content[]", rules.dropped)
         return "\n".join(part["text"] for part in parts)
     return parts
 
@@ -147,9 +163,7 @@ def _tool_call(call: JSON, param: str, rules: _Rules) -> JSON:
             param=param,
             code="unsupported_value",
         )
-    rules.dropped.extend(
-        f"messages[].tool_calls[].{name}" for name in call if name not in _CALL_MEMBERS | {"index"}
-    )
+    drop_beside_call(call, rules.dropped)
     told = {"type": "function", **{name: call[name] for name in call if name in _CALL_MEMBERS}}
     if told["type"] == "function":
         function = told["function"]

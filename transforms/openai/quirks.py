@@ -229,8 +229,8 @@ class Quirks:
     """Whether system messages come first and the user and the assistant take turns after them."""
 
     reasoning: Reasoning = Reasoning()
-    messages: Callable[[list[JSON]], list[JSON]] | None = None
-    """The last word on the messages, for a host with rules of its own."""
+    messages: Callable[[list[JSON], list[str]], list[JSON]] | None = None
+    """The last word on the messages, for a host with rules of its own, and on what is dropped."""
 
     # Answers.
 

@@ -9,13 +9,25 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from transforms.chat_request import content_parts, present
+from transforms.beside import STREAM_OPTIONS, drop_beside_format
+from transforms.chat_request import (
+    NEUTRAL,
+    content_parts,
+    drop_unknown,
+    present,
+    saying_something,
+    says_something,
+    unknown_parameters,
+)
 from transforms.contract import CHAT_PARAMETERS, JSON, Call, ProviderRequest
-from transforms.errors import RequestError
+from transforms.errors import unsupported
 from transforms.json_text import dumps
 from transforms.openai.messages import REASONING_SENT_BACK, build_messages, with_image_objects
 from transforms.openai.quirks import EFFORTS, Door, Quirks, for_model
-from transforms.openai.tools import is_forced, put_tools
+from transforms.openai.tools import put_tools
+from transforms.schemas import JSON_ONLY
+from transforms.tools import is_forced
+from transforms.values import member
 
 _SAYS_NOTHING: JSON = {
     "n": 1,
@@ -29,20 +41,13 @@ _SAYS_NOTHING: JSON = {
 }
 """Values that equal absence. Hosts that do not know a parameter refuse it even so."""
 
-_UNDEMANDING: JSON = {
-    "parallel_tool_calls": True,
-    "service_tier": "auto",
-    "top_logprobs": 0,
-    "verbosity": "medium",
-}
+_UNDEMANDING: JSON = {name: value for name, value in NEUTRAL.items() if name not in _SAYS_NOTHING}
 """Values that ask for what happens anyway, so that nothing is lost with them."""
 
 _UNKNOWN = Quirks(custom_tools=True)
 """Of a host that may take all that OpenAI takes."""
 
 _LEGACY = ("functions", "function_call")
-
-_JSON_ONLY = "Answer with one JSON object and nothing else: no prose around it, no code fence."
 
 
 def build_request(call: Call) -> ProviderRequest:
@@ -55,7 +60,7 @@ def build_request(call: Call) -> ProviderRequest:
         f"messages[].{name}"
         for message in body["messages"]
         for name in REASONING_SENT_BACK
-        if name in message
+        if name in message and says_something(message[name])
     }
     body["messages"] = [
         _without_reasoning(with_image_objects(message)) for message in body["messages"]
@@ -74,22 +79,13 @@ def build_compatible_request(
     """
     quirks = next((quirks for at, quirks in known if re.search(at, call.base_url)), _UNKNOWN)
     dropped: list[str] = []
-    body = _saying_something(_everything(call))
+    body = saying_something(_everything(call), _SAYS_NOTHING)
     if not call.streams:
         body.pop("stream_options", None)
     put_tools(body, quirks, dropped)
     body["messages"] = [_for_anyone(message) for message in body["messages"]]
-    _put_format(body, quirks)
+    _put_format(body, quirks, dropped)
     return ProviderRequest("/chat/completions", body, dropped=tuple(dropped))
-
-
-def _saying_something(request: JSON) -> JSON:
-    """The parameters without those that equal absence."""
-    return {
-        name: value
-        for name, value in present(request).items()
-        if name not in _SAYS_NOTHING or value != _SAYS_NOTHING[name]
-    }
 
 
 def _for_anyone(message: JSON) -> JSON:
@@ -139,15 +135,16 @@ def build_hosted_request(call: Call, quirks: Quirks) -> ProviderRequest:
     dropped: list[str] = []
     body = _carried(asked, call.model, quirks, door, dropped)
     body["model"] = call.model
-    _put_max_tokens(body, call.model, quirks, door)
+    _put_max_tokens(body, call.model, quirks, door, dropped)
     _put_effort(body, call.model, quirks, dropped)
     put_tools(body, quirks, dropped)
     thinks = _settle_thinking(body, call.model, quirks, dropped)
     _put_sampling(body, quirks, dropped)
     lost = quirks.reasoning.lost if thinks and body.get("tools") else None
     body["messages"] = build_messages(body["messages"], quirks, call.model, lost, dropped)
-    _put_format(body, quirks)
-    body.pop("stream_options", None)
+    _put_format(body, quirks, dropped)
+    options = body.pop("stream_options", {})
+    drop_unknown(options, STREAM_OPTIONS, "stream_options", dropped)
     if call.streams and quirks.stream_usage:
         body["stream_options"] = {"include_usage": True}
     body = {quirks.renamed.get(name, name): value for name, value in body.items()}
@@ -159,20 +156,16 @@ def _refuse(asked: JSON, model: str, quirks: Quirks) -> None:
     if not quirks.legacy_functions:
         for name in _LEGACY:
             if name in asked:
-                raise _unsupported(name, "belongs to an older API; send `tools` and `tool_choice`")
+                raise unsupported(name, "belongs to an older API; send `tools` and `tool_choice`")
     single = not quirks.several_choices or _is_one_of(quirks.single_choice_for, model)
     if single and asked.get("n", 1) != 1:
-        raise _unsupported("n", f"is {asked['n']}; this provider gives one choice per request")
+        raise unsupported("n", f"is {asked['n']}; this provider gives one choice per request")
     modalities = asked.get("modalities", ["text"])
     if modalities not in ("text", ["text"]) and not quirks.other_modalities:
-        raise _unsupported("modalities", f"is {modalities}; this provider answers in text")
+        raise unsupported("modalities", f"is {modalities}; this provider answers in text")
     stop = asked.get("stop")
     if quirks.most_stops and isinstance(stop, list) and len(stop) > quirks.most_stops:
-        raise _unsupported("stop", f"holds {len(stop)} texts; here it may be {quirks.most_stops}")
-
-
-def _unsupported(name: str, why: str) -> RequestError:
-    return RequestError(f"`{name}` {why}.", param=name, code="unsupported_parameter")
+        raise unsupported("stop", f"holds {len(stop)} texts; here it may be {quirks.most_stops}")
 
 
 def _is_one_of(pattern: str, model: str) -> bool:
@@ -182,20 +175,26 @@ def _is_one_of(pattern: str, model: str) -> bool:
 def _carried(asked: JSON, model: str, quirks: Quirks, door: Door, dropped: list[str]) -> JSON:
     """The parameters the host knows, in the client's order; the others are named."""
     refused = quirks.dropped | door.dropped | (for_model(quirks.dropped_for, model) or frozenset())
-    carried: JSON = {}
-    for name, value in _saying_something(asked).items():
-        known = quirks.only is None or name in quirks.only
-        if known and (name not in refused or name not in CHAT_PARAMETERS):
-            carried[name] = value
-        elif name not in _UNDEMANDING or value != _UNDEMANDING[name]:
-            dropped.append(name)
+    said = saying_something(asked, _SAYS_NOTHING)
+    carried = {
+        name: value
+        for name, value in said.items()
+        if (quirks.only is None or name in quirks.only)
+        and (name not in refused or name not in CHAT_PARAMETERS)
+    }
+    dropped += [
+        name
+        for name in unknown_parameters(said, carried.keys())
+        if name not in _UNDEMANDING or said[name] != _UNDEMANDING[name]
+    ]
     return carried
 
 
-def _put_max_tokens(body: JSON, model: str, quirks: Quirks, door: Door) -> None:
+def _put_max_tokens(body: JSON, model: str, quirks: Quirks, door: Door, dropped: list[str]) -> None:
     """The limit under the host's name; of OpenAI's two names the newer one wins."""
-    if "max_completion_tokens" in body:
-        body.pop("max_tokens", None)
+    limit = body.get("max_completion_tokens")
+    if limit is not None and body.pop("max_tokens", limit) != limit:
+        dropped.append("max_tokens")
     name = for_model(door.max_tokens, model) or quirks.max_tokens
     for given in ("max_completion_tokens", "max_tokens"):
         if name and given != name and given in body:
@@ -234,8 +233,8 @@ def _settle_thinking(body: JSON, model: str, quirks: Quirks, dropped: list[str])
         return False
     if thinks:
         for name in sorted(quirks.dropped_when_thinking & body.keys()):
-            del body[name]
-            dropped.append(name)
+            if body.pop(name) != _UNDEMANDING.get(name):
+                dropped.append(name)
     return thinks
 
 
@@ -269,25 +268,24 @@ def _put_service_tier(body: JSON, quirks: Quirks, dropped: list[str]) -> None:
         dropped.append("service_tier")
 
 
-def _put_format(body: JSON, quirks: Quirks) -> None:
+def _put_format(body: JSON, quirks: Quirks, dropped: list[str]) -> None:
     """Structured output as the host knows it: natively, or as JSON mode and a sentence."""
     wanted = body.get("response_format") or {}
     kind = wanted.get("type")
     if kind == "text":
+        drop_beside_format(wanted, dropped)
         del body["response_format"]
     elif kind == "json_schema" and not quirks.json_schema:
+        drop_beside_format(wanted, dropped)
         body["response_format"] = {"type": "json_object"}
-        schema = dumps(_member(wanted.get("json_schema"), "schema") or {}).decode()
-        body["messages"] = _told_first(f"{_JSON_ONLY} Its schema: {schema}", body["messages"])
+        schema = dumps(member(wanted.get("json_schema"), "schema") or {}).decode()
+        body["messages"] = _told_first(f"{JSON_ONLY} Its schema: {schema}", body["messages"])
     elif kind == "json_object" and not quirks.json_object:
+        drop_beside_format(wanted, dropped)
         any_object = {"name": "answer", "schema": {"type": "object"}}
         body["response_format"] = {"type": "json_schema", "json_schema": any_object}
     elif kind == "json_object" and quirks.json_word and not _speak_of_json(body["messages"]):
-        body["messages"] = _told_first(_JSON_ONLY, body["messages"])
-
-
-def _member(value: object, name: str) -> object:
-    return value.get(name) if isinstance(value, dict) else None
+        body["messages"] = _told_first(JSON_ONLY, body["messages"])
 
 
 def _told_first(sentence: str, messages: list[JSON]) -> list[JSON]:

@@ -11,7 +11,7 @@ from transforms.json_text import dumps
 from transforms.openai.errors import raise_reported_error
 from transforms.openai.quirks import NONE, Quirks
 from transforms.openai.usage import usage_of
-from transforms.openai.values import member, text_of
+from transforms.values import member, text_of
 
 FINISH_REASONS = {
     "stop": "stop",

@@ -26,8 +26,8 @@ from transforms.openai.response import (
     told_fields,
 )
 from transforms.openai.usage import usage_of
-from transforms.openai.values import text_of
 from transforms.room import MOST_PARTS, Latest, Pieces, Room, take_in
+from transforms.values import text_of
 
 
 class ChunkStream:
@@ -48,7 +48,7 @@ class ChunkStream:
         self._head: JSON = {}
         self._extras: JSON = {}
         self._choices: dict[int, _ChoiceState] = {}
-        self._usage: JSON | None = None
+        self.usage: JSON | None = None
 
     @property
     def answer(self) -> JSON:
@@ -86,14 +86,14 @@ class ChunkStream:
             for delta, finish_reason in state.ends(sources)
         ]
         ends[-1].update(self._extras)
-        if self._usage is not None:
-            ends.append({**self._chunk([]), "usage": self._usage})
+        if self.usage is not None:
+            ends.append({**self._chunk([]), "usage": self.usage})
         return ends
 
     def _chunks(self, body: JSON) -> Iterator[JSON]:
         choices = body.get("choices")
         choices = choices if isinstance(choices, list) else []
-        self._usage = usage_of(body, choices) or self._usage
+        self.usage = usage_of(body, choices) or self.usage
         take_in(self._extras, extras_of(body))
         # Azure's asynchronous filter tells of text already sent, in choices without a delta.
         choices = [
@@ -167,15 +167,15 @@ class _ChoiceState:
         self._started = False
         self._text: Pieces[str] = Pieces(room)
         self._count = 0
-        self._calls: Latest[tuple[object, str | None], int] = Latest()
-        self._silent: Latest[int, int] = Latest()
+        self._calls: Latest[tuple[object, str | None], _Called] = Latest()
+        self._silent: Latest[_Called, _Called] = Latest()
         """Calls that have got no arguments yet."""
         self._lists: dict[str, Pieces[Any]] = {}
 
     def ends(self, sources: JSON) -> Iterator[tuple[JSON, str | None]]:
         """The last deltas: `{}` for calls that got no arguments, held lists, the finish."""
         if self._silent:
-            yield {"tool_calls": [_arguments_fragment(index, "{}") for index in self._silent]}, None
+            yield {"tool_calls": [end for call in self._silent for end in self._end(call)]}, None
         if sources and not self._lists.get("annotations"):
             self._lists["annotations"] = Pieces(self._room)
             self._lists["annotations"].extend(marked_citations("".join(self._text), sources))
@@ -189,13 +189,14 @@ class _ChoiceState:
         calls = fresh.pop("tool_calls", None)
         self._hold_lists(fresh)
         self._text.append(text_of(fresh.get("content")) or "")
-        if isinstance(calls, list):
-            fresh["tool_calls"] = [
-                fragment
-                for call in calls
-                if isinstance(call, dict)
-                for fragment in self._fragments(call)
-            ]
+        fragments = [
+            fragment
+            for call in (calls if isinstance(calls, list) else ())
+            if isinstance(call, dict)
+            for fragment in self._fragments(call)
+        ]
+        if fragments:
+            fresh["tool_calls"] = fragments
         if not self._started:
             self._started = True
             fresh = {"role": "assistant", "content": "", **fresh}
@@ -210,59 +211,82 @@ class _ChoiceState:
             if not self._room.is_full:
                 self._lists.setdefault(name, Pieces(self._room)).extend(items)
 
-    def _fragments(self, call: JSON) -> list[JSON]:
+    def _fragments(self, told: JSON) -> list[JSON]:
         """The fragment of a call, and the end of one that never got arguments, where there are
-        too many of those."""
-        index, is_new = self._index(call)
-        arguments = arguments_of(_called_function(call).get("arguments"))
-        ended: list[int] = []
+        too many of those. A call of which only the id is told waits for its name, which clients
+        take from the first fragment alone."""
+        call, is_new = self._called(told)
+        name, arguments = _name_and_arguments(told)
+        ends: list[JSON] = []
         if arguments:
-            self._silent.pop(index, None)
+            self._silent.pop(call, None)
         elif is_new:
-            ended = self._silent.put(index, index)
-        told = self._opening(call, index, arguments) if is_new else None
-        told = told or _arguments_fragment(index, arguments)
-        return [*(_arguments_fragment(old, "{}") for old in ended), told]
+            ends = [end for old in self._silent.put(call, call) for end in self._end(old)]
+        if call.index >= 0:
+            return [*ends, _arguments_fragment(call.index, arguments)]
+        return [*ends, self._open(call, name, arguments)] if name or arguments else ends
 
-    def _opening(self, call: JSON, index: int, arguments: str) -> JSON:
+    def _end(self, call: _Called) -> list[JSON]:
+        """The last of a call without arguments: the call itself, if it still waits, and `{}`."""
+        opening = [self._open(call, "", "")] if call.index < 0 else []
+        return [*opening, _arguments_fragment(call.index, "{}")]
+
+    def _open(self, call: _Called, name: str, arguments: str) -> JSON:
         """The first fragment of a call, under a dense index; the others have no names."""
-        function = _called_function(call)
+        call.index, self._count = self._count, self._count + 1
+        told, call.told = call.told, {}
         return {
             **{
                 key: value
-                for key, value in call.items()
+                for key, value in told.items()
                 if key not in {"index", "id", "type", "function", "custom", "name"}
             },
-            "index": index,
-            "id": text_of(call.get("id")) or self._call.tool_call_id(index),
+            "index": call.index,
+            "id": text_of(told.get("id")) or self._call.tool_call_id(call.index),
             "type": "function",
-            "function": {"name": text_of(function.get("name")) or "", "arguments": arguments},
+            "function": {"name": name, "arguments": arguments},
         }
 
-    def _index(self, call: JSON) -> tuple[int, bool]:
-        """Dense index of the call a fragment belongs to, and whether it opens that call.
+    def _called(self, told: JSON) -> tuple[_Called, bool]:
+        """The call a fragment belongs to, and whether it is new.
 
-        The id tells calls apart where the host's own index is missing or constant.
+        The id tells calls apart where the host's own index is missing or constant. A fragment
+        without a name goes on with the call of its index, though, under whatever id: some hosts
+        make up one for every fragment.
         """
-        index, call_id = call.get("index"), text_of(call.get("id"))
+        index, call_id = told.get("index"), text_of(told.get("id"))
         index = index if isinstance(index, int | str) else None
         if (index, call_id) in self._calls:
             return self._calls[index, call_id], False
-        if call_id is None:
-            for known, dense in reversed(self._calls.items()):
+        name, arguments = _name_and_arguments(told)
+        if call_id is None or (not name and (arguments or index is not None)):
+            for known, call in reversed(self._calls.items()):
                 if index is None or index == known[0]:
-                    return dense, False
-        dense, self._count = self._count, self._count + 1
-        self._calls.put((index, call_id), dense)
-        return dense, True
+                    return call, False
+        call = _Called(told)
+        self._calls.put((index, call_id), call)
+        return call, True
 
 
-def _called_function(call: JSON) -> JSON:
-    """The function of a fragment; chunks know no custom calls, so they go out as functions."""
+class _Called:
+    """A call, and the index by which the client knows it."""
+
+    __slots__ = ("index", "told")
+
+    def __init__(self, told: JSON) -> None:
+        self.told = told
+        """Its first fragment, until the client is told of it."""
+        self.index = -1
+
+
+def _name_and_arguments(call: JSON) -> tuple[str, str]:
+    """What a fragment tells of its function; chunks know no custom calls, so they go out as
+    functions."""
     custom, function = call.get("custom"), call.get("function")
     if isinstance(custom, dict):
-        return {"name": custom.get("name"), "arguments": custom.get("input")}
-    return function if isinstance(function, dict) else {}
+        return text_of(custom.get("name")) or "", arguments_of(custom.get("input"))
+    function = function if isinstance(function, dict) else {}
+    return text_of(function.get("name")) or "", arguments_of(function.get("arguments"))
 
 
 def _arguments_fragment(index: int, arguments: str) -> JSON:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from transforms.beside import drop_beside_choice
 from transforms.contract import JSON
 from transforms.errors import RequestError
 from transforms.openai.quirks import Quirks
+from transforms.tools import choice_without_tools, is_forced, name_of, named_tools
 
 _ABOUT_TOOLS = ("tool_choice", "parallel_tool_calls")
 
@@ -13,30 +15,29 @@ def put_tools(body: JSON, quirks: Quirks, dropped: list[str]) -> None:
     """Brings the tools in the body, and the choice among them, into what the host takes.
 
     Raises:
-        RequestError: a custom tool, where the host knows functions only.
+        RequestError: a custom tool, where the host knows functions only; a choice of what is not
+            there.
     """
     if not quirks.custom_tools:
         _refuse_custom(body)
-        _allow_only(body)
+        _allow_only(body, dropped)
     if quirks.forced_choice == "never":
         _never_forced(body, dropped)
     if not body.get("tools"):
+        if is_forced(body.get("tool_choice")):
+            raise choice_without_tools()
         for name in ("tools", *_ABOUT_TOOLS):
             body.pop(name, None)
         return
     if not quirks.named_choice and isinstance(body.get("tool_choice"), dict):
-        _narrow(body, {_chosen(body["tool_choice"])})
+        drop_beside_choice(body["tool_choice"], dropped)
+        body["tools"] = named_tools(body["tools"], [name_of(body["tool_choice"])])
         body["tool_choice"] = "required"
     if quirks.tool_parameters:
         body["tools"] = [_with_parameters(tool) for tool in body["tools"]]
     choice = body.get("tool_choice")
     if isinstance(choice, str):
         body["tool_choice"] = quirks.choices.get(choice, choice)
-
-
-def is_forced(choice: object) -> bool:
-    """Whether a `tool_choice` leaves the model no way but to call."""
-    return choice == "required" or isinstance(choice, dict)
 
 
 def _refuse_custom(body: JSON) -> None:
@@ -49,7 +50,7 @@ def _refuse_custom(body: JSON) -> None:
             )
 
 
-def _allow_only(body: JSON) -> None:
+def _allow_only(body: JSON, dropped: list[str]) -> None:
     """OpenAI's `allowed_tools` as the tools themselves."""
     choice = body.get("tool_choice")
     if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
@@ -62,7 +63,8 @@ def _allow_only(body: JSON) -> None:
             param="tool_choice.allowed_tools",
             code="invalid_type",
         )
-    _narrow(body, {_chosen(tool) for tool in tools})
+    drop_beside_choice(choice, dropped)
+    body["tools"] = named_tools(body.get("tools") or [], [name_of(tool) for tool in tools])
     body["tool_choice"] = choice["allowed_tools"].get("mode") or "auto"
 
 
@@ -73,16 +75,6 @@ def _never_forced(body: JSON, dropped: list[str]) -> None:
     elif is_forced(body.get("tool_choice")):
         body["tool_choice"] = "auto"
         dropped.append("tool_choice")
-
-
-def _narrow(body: JSON, names: set[str | None]) -> None:
-    body["tools"] = [tool for tool in body.get("tools") or () if _chosen(tool) in names]
-
-
-def _chosen(tool: object) -> str | None:
-    function = tool.get("function") if isinstance(tool, dict) else None
-    name = function.get("name") if isinstance(function, dict) else None
-    return name if isinstance(name, str) else None
 
 
 def _with_parameters(tool: JSON) -> JSON:

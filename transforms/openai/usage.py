@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeGuard
 
 from transforms.contract import JSON
-from transforms.openai.values import member
+from transforms.values import member
 
 _DETAILS = (
     ("prompt_cache_hit_tokens", "prompt_tokens_details", "cached_tokens"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from transforms.chat_request import content_parts
+from transforms.chat_request import content_parts, legacy
 from transforms.contract import JSON, Call
 from transforms.errors import RequestError
 from transforms.history import after_last_answer, meant, normalized
@@ -125,17 +125,12 @@ def _block(message: JSON, param: str, names: dict[str, str]) -> str:
         call_id = message["tool_call_id"]
         return f"Tool result ({names.get(call_id, 'call')}, {call_id}):\n{text or NO_OUTPUT}"
     if role not in _HEADINGS or message.get("function_call"):
-        raise RequestError(
-            f"`{param}` belongs to function calling as it was before tools; send `tools`,"
-            " `tool_calls` and messages of role `tool`.",
-            param=param,
-            code="unsupported_parameter",
-        )
+        raise legacy(param)
     calls = [
         _called(call, f"{param}.tool_calls[{at}]")
         for at, call in enumerate(message.get("tool_calls") or ())
     ]
-    return "\n".join([f"{_HEADINGS[role]}:", *(each for each in (text, *calls) if each)])
+    return "\n".join([f"{_HEADINGS[role]}:", *([text] if text else ()), *calls])
 
 
 def _called(call: JSON, param: str) -> str:

@@ -8,9 +8,18 @@ from __future__ import annotations
 import hashlib
 from urllib.parse import quote
 
-from transforms.chat_request import present
+from transforms.beside import unknown_members
+from transforms.chat_request import (
+    NEUTRAL,
+    REFUSED,
+    drop_beside_call,
+    drop_beside_content,
+    drop_unknown,
+    refuse,
+    saying_something,
+    unknown_parameters,
+)
 from transforms.contract import JSON, Call, ProviderRequest
-from transforms.errors import RequestError
 from transforms.qwen.conversation import STATE, build_turn
 
 PATH = "/api/v2/chat/completions"
@@ -24,37 +33,16 @@ _CARRIED = frozenset(
 )
 """What the functions below answer for; all else is dropped by name."""
 
-_NEUTRAL: JSON = {
-    "n": 1,
-    "temperature": 1,
-    "top_p": 1,
-    "presence_penalty": 0,
-    "frequency_penalty": 0,
-    "logprobs": False,
-    "top_logprobs": 0,
-    "logit_bias": {},
-    "metadata": {},
-    "modalities": ["text"],
-    "service_tier": "auto",
-    "store": False,
-    "verbosity": "medium",
-}
+_NEUTRAL: JSON = {**NEUTRAL, "temperature": 1, "top_p": 1}
 """Values that ask for what happens anyway."""
-
-_REFUSED = {
-    "n": "gives one choice per request",
-    "modalities": "answers in text only",
-    "audio": "answers in text only",
-    "functions": "takes functions as `tools`",
-    "function_call": "takes functions as `tools`",
-}
-"""Parameters whose absence would change what the client gets."""
 
 _KNOWN_FIELDS = frozenset(
     {"role", "content", "refusal", "tool_calls", "tool_call_id", "function_call"}
     # What came with answers; the server keeps its own.
     | {STATE, "reasoning_content", "reasoning", "annotations", "citations"}
 )
+
+_FUNCTION_FIELDS = frozenset({"name", "description", "parameters", "strict"})
 
 _WITHOUT_THINKING = (None, "none", "minimal")
 
@@ -67,18 +55,8 @@ def build_request(call: Call) -> ProviderRequest:
     Raises:
         RequestError: a parameter, part or tool that cannot be had here.
     """
-    asked = {
-        name: value
-        for name, value in present(call.request).items()
-        if name not in _NEUTRAL or value != _NEUTRAL[name]
-    }
-    for name, reason in _REFUSED.items():
-        if name in asked:
-            raise RequestError(
-                f"`{name}` cannot be sent to chat.qwen.ai, which {reason}.",
-                param=name,
-                code="unsupported_parameter",
-            )
+    asked = saying_something(call.request, _NEUTRAL)
+    refuse(asked, REFUSED, "chat.qwen.ai")
     turn = build_turn(call)
     body = {
         "stream": True,
@@ -90,15 +68,26 @@ def build_request(call: Call) -> ProviderRequest:
         "messages": [_message(call, turn.parent_id, turn.content)],
         "timestamp": call.created,
     }
-    dropped = [name for name in asked if name not in _CARRIED]
-    dropped += [
-        f"messages[].{name}"
-        for message in asked["messages"]
-        for name, value in message.items()
-        if name not in _KNOWN_FIELDS and value is not None
-    ]
+    dropped = unknown_parameters(asked, _CARRIED) + unknown_members(asked)
+    _drop_unknown(asked, dropped)
     path = f"{PATH}?chat_id={quote(turn.chat_id, safe='')}"
     return ProviderRequest(path, body, _headers(call, "turn"), tuple(dict.fromkeys(dropped)))
+
+
+def _drop_unknown(asked: JSON, dropped: list[str]) -> None:
+    """Names what is not told of messages, their parts and calls, and of functions."""
+    for message in asked["messages"]:
+        drop_unknown(message, _KNOWN_FIELDS, "messages[]", dropped)
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            drop_beside_content(part, dropped)
+        for call in message.get("tool_calls") or ():
+            drop_beside_call(call, dropped)
+    for tool in asked.get("tools", ()):
+        function = tool["function"]
+        drop_unknown(function, _FUNCTION_FIELDS, "tools[].function", dropped)
+        if function.get("strict"):
+            dropped.append("tools[].function.strict")
 
 
 def build_chat_request(call: Call) -> ProviderRequest:

@@ -54,6 +54,11 @@ class TurnStream:
         self._found: list[JSON] = []
 
     @property
+    def usage(self) -> JSON | None:
+        """The tokens counted so far."""
+        return build_usage(self._usage)
+
+    @property
     def answer(self) -> JSON:
         """The plain answer, folded from the frames so far."""
         if not self._head:
@@ -182,7 +187,7 @@ class TurnStream:
         if delta:
             chunks.append(self._chunk(delta))
         chunks.append(self._chunk({}, "tool_calls" if self._count else "stop"))
-        usage = build_usage(self._usage)
+        usage = self.usage
         if usage is not None:
             chunks.append({**self._head, "choices": [], "usage": usage})
         self.finished = True

@@ -25,6 +25,7 @@ PROVIDER = Provider(
     parse_response=parse_response,
     parse_error=parse_error,
     open_stream=ResponseStream,
+    turns="input",
     chats=Chats(goes_on, is_lost),
     settings={SETTING: ("true", "false")},
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from transforms.chat_request import content_parts
+from transforms.chat_request import content_parts, drop_unknown
 from transforms.contract import JSON
 from transforms.errors import RequestError
 
@@ -85,15 +85,6 @@ def _parts(
         parts.append({**build(part, place, dropped), **carried})
         drop_unknown(part, {"type", kind, *_CARRIED}, "messages[].content[]", dropped)
     return parts
-
-
-def drop_unknown(mapping: JSON, known: set[str], place: str, dropped: list[str]) -> None:
-    """Names what a mapping holds beside the known."""
-    dropped.extend(
-        f"{place}.{name}"
-        for name, value in mapping.items()
-        if name not in known and value is not None and value != []
-    )
 
 
 def _text(part: JSON, param: str, dropped: list[str]) -> JSON:

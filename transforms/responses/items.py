@@ -13,11 +13,12 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from transforms.beside import drop_beside_arguments
+from transforms.chat_request import INSTRUCTIONS, drop_beside_call, drop_unknown, legacy
 from transforms.contract import JSON
 from transforms.errors import RequestError
 from transforms.responses.content import (
     assistant_content,
-    drop_unknown,
     instruction_content,
     output_refusal,
     result_content,
@@ -25,8 +26,6 @@ from transforms.responses.content import (
 )
 from transforms.responses.continuation import STATE
 from transforms.responses.reasoning import reasoning_items
-
-_INSTRUCTIONS = ("system", "developer")
 
 _KNOWN_FIELDS = {
     "system": {"role", "content"},
@@ -54,7 +53,8 @@ class Conversation:
 
     dropped: list[str]
     custom_calls: set[str] = field(default_factory=set)
-    """Ids of the calls of such tools."""
+    """Ids of the calls of such tools in the assistant's last message, to which the results belong;
+    an id may come again, for a call of another kind."""
 
 
 def build_input(messages: list[JSON], talk: Conversation, known: int = 0) -> JSON:
@@ -75,7 +75,7 @@ def build_input(messages: list[JSON], talk: Conversation, known: int = 0) -> JSO
     new = [item for each in told[known:] for item in each]
     first = items[0] if items else {}
     # Without any input there would be nothing to answer.
-    if len(items) > 1 and first.get("role") in _INSTRUCTIONS and isinstance(first["content"], str):
+    if len(items) > 1 and first.get("role") in INSTRUCTIONS and isinstance(first["content"], str):
         return {"instructions": first["content"], "input": new if known else items[1:]}
     return {"input": new}
 
@@ -84,7 +84,7 @@ def _items(message: JSON, param: str, talk: Conversation) -> Iterator[JSON]:
     role = message["role"]
     known = _KNOWN_FIELDS.get(role)
     if known is None:
-        raise _legacy(f"{param}.role")
+        raise legacy(f"{param}.role")
     if role == "assistant":
         yield from _assistant(message, param, talk)
         return
@@ -97,25 +97,17 @@ def _items(message: JSON, param: str, talk: Conversation) -> Iterator[JSON]:
         yield {"role": role, "content": content}
 
 
-def _legacy(param: str) -> RequestError:
-    return RequestError(
-        f"`{param}` belongs to function calling as it was before tools; send `tools`, `tool_calls`"
-        " and messages of role `tool`.",
-        param=param,
-        code="unsupported_parameter",
-    )
-
-
 def _assistant(message: JSON, param: str, talk: Conversation) -> Iterator[JSON]:
     """Reasoning, what was said, calls; each reasoning item right before what it led to."""
     if message.get("function_call") is not None:
-        raise _legacy(f"{param}.function_call")
+        raise legacy(f"{param}.function_call")
     if message.get("audio") is not None:
         raise RequestError(
             f"`{param}.audio` names audio that the Responses API never gave; send its transcript.",
             param=f"{param}.audio",
             code="unsupported_parameter",
         )
+    talk.custom_calls.clear()
     thoughts = _thoughts(message, talk)
     said = _said(message, param, talk)
     if said is not None:
@@ -173,13 +165,12 @@ def _said(message: JSON, param: str, talk: Conversation) -> JSON | None:
 def _call(call: JSON, param: str, talk: Conversation) -> JSON:
     """The item of a call. A custom call comes as a function's where it was streamed, because
     chunks have no other kind."""
-    drop_unknown(
-        call, {"id", "type", "function", "custom", "index"}, "messages[].tool_calls[]", talk.dropped
-    )
+    drop_beside_call(call, talk.dropped)
     match call:
         case {"type": "custom", "custom": {"name": str(name), "input": str(text)}}:
             return _custom_call(call, name, text, talk)
         case {"function": {"name": name} as told} if call.get("type", "function") == "function":
+            drop_beside_arguments(told, talk.dropped)
             text = told.get("arguments") or ""
             if name in talk.custom:
                 return _custom_call(call, name, text, talk)

@@ -8,7 +8,14 @@ Source: Responses API reference, "Create a model response" (2026-09).
 
 from __future__ import annotations
 
-from transforms.chat_request import present
+from transforms.beside import STREAM_OPTIONS
+from transforms.chat_request import (
+    REFUSED,
+    drop_unknown,
+    refuse,
+    saying_something,
+    unknown_parameters,
+)
 from transforms.contract import JSON, Call, ProviderRequest
 from transforms.errors import RequestError
 from transforms.responses.continuation import is_wanted, known
@@ -50,14 +57,7 @@ _NEUTRAL: JSON = {
 }
 """Values that ask for what happens anyway."""
 
-_REFUSED = {
-    "n": "gives one answer per request",
-    "stop": "has no stop sequences",
-    "modalities": "answers in text alone",
-    "audio": "answers in text alone",
-    "functions": "takes functions as `tools`",
-    "function_call": "takes functions as `tools`",
-}
+_REFUSED = {**REFUSED, "stop": "has no stop sequences"}
 """Parameters whose absence would change what the client gets."""
 
 _LEAST_TOKENS = 16
@@ -67,7 +67,7 @@ _WITHOUT_REASONING = ("gpt-3.5", "gpt-4", "chatgpt-4o", "gpt-5-chat")
 of is newer, and reasons.
 Source: models pages (2026-09); ShishirPatil/gorilla issue 1148 has the answer of status 400."""
 
-_REASONING_FIELDS = ("effort", "summary", "generate_summary", "context", "mode")
+_REASONING_FIELDS = frozenset({"effort", "summary", "generate_summary", "context", "mode"})
 
 
 def build_request(call: Call) -> ProviderRequest:
@@ -81,7 +81,8 @@ def build_request(call: Call) -> ProviderRequest:
             sequences, audio, legacy functions, parts and tools of other kinds.
     """
     asked = _asked(call.request)
-    dropped = [name for name in asked if name not in _MAPPED]
+    dropped = unknown_parameters(asked, _MAPPED)
+    drop_unknown(asked.get("stream_options", {}), STREAM_OPTIONS, "stream_options", dropped)
     reasons = not _is_of(call.model, _WITHOUT_REASONING)
     stores = asked.get("store") is True or is_wanted(call)
     before = known(call)
@@ -100,25 +101,15 @@ def build_request(call: Call) -> ProviderRequest:
         **tools,
         "max_output_tokens": _max_output_tokens(asked, dropped),
         "reasoning": _reasoning(asked, reasons, dropped),
-        "text": _text(asked),
+        "text": _text(asked, dropped),
         **{name: asked[name] for name in _SAME_NAME if name in asked},
     }
     return ProviderRequest(PATH, _said(body), dropped=tuple(dict.fromkeys(dropped)))
 
 
 def _asked(request: JSON) -> JSON:
-    asked = {
-        name: value
-        for name, value in present(request).items()
-        if name not in _NEUTRAL or value != _NEUTRAL[name]
-    }
-    for name, reason in _REFUSED.items():
-        if name in asked:
-            raise RequestError(
-                f"`{name}` cannot be sent to the Responses API, which {reason}.",
-                param=name,
-                code="unsupported_parameter",
-            )
+    asked = saying_something(request, _NEUTRAL)
+    refuse(asked, _REFUSED, "the Responses API")
     return asked
 
 
@@ -168,14 +159,20 @@ def _reasoning(asked: JSON, reasons: bool, dropped: list[str]) -> JSON | None:
     if not reasons:
         dropped.extend(name for name in ("reasoning_effort", "reasoning") if name in asked)
         return None
-    told = {name: own[name] for name in _REASONING_FIELDS if own.get(name) is not None}
-    dropped.extend(f"reasoning.{name}" for name in own if name not in _REASONING_FIELDS)
+    told = {
+        name: value
+        for name, value in own.items()
+        if name in _REASONING_FIELDS and value is not None
+    }
+    drop_unknown(own, _REASONING_FIELDS, "reasoning", dropped)
     if effort is not None and told.get("effort", effort) != effort:
         dropped.append("reasoning_effort")
     return _said({"effort": effort, **told}) or None
 
 
-def _text(asked: JSON) -> JSON | None:
+def _text(asked: JSON, dropped: list[str]) -> JSON | None:
+    wanted = asked.get("response_format", {})
+    drop_unknown(wanted, {"type", "json_schema"}, "response_format", dropped)
     told = {"format": _format(asked.get("response_format")), "verbosity": asked.get("verbosity")}
     return _said(told) or None
 

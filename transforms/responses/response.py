@@ -13,6 +13,7 @@ from transforms.contract import JSON, Call, ErrorAnswer, FinishReason
 from transforms.errors import ResponseError, error_for_status, unreadable_error
 from transforms.responses.continuation import with_state
 from transforms.responses.reasoning import CALLS, parts, reasoning_details, reasoning_texts, text
+from transforms.values import count
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "max_output_tokens": "length",
@@ -207,7 +208,7 @@ def build_usage(usage: object) -> JSON | None:
     prompt, and reasoning inside the completion."""
     if not isinstance(usage, dict):
         return None
-    prompt, completion = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
+    prompt, completion = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
     if prompt is None or completion is None:
         return None
     counts: JSON = {
@@ -227,14 +228,8 @@ def build_usage(usage: object) -> JSON | None:
 def _details(usage: JSON, side: str, names: tuple[str, ...], most: int) -> JSON:
     """The parts of one count, but for those that exceed their whole, as hosts have reported."""
     details = usage.get(f"{side}_tokens_details")
-    told = {name: _count(details.get(name)) for name in names} if isinstance(details, dict) else {}
+    told = {name: count(details.get(name)) for name in names} if isinstance(details, dict) else {}
     return {name: count for name, count in told.items() if count is not None and count <= most}
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value)
 
 
 def raise_reported(error: object) -> NoReturn:

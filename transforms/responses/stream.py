@@ -79,6 +79,11 @@ class ResponseStream:
         self._has_thought = False
 
     @property
+    def usage(self) -> JSON | None:
+        """The tokens counted so far."""
+        return build_usage(self._response.get("usage"))
+
+    @property
     def answer(self) -> JSON:
         """The Response, folded from the events so far."""
         if not self._response and not self._items:

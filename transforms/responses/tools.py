@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from transforms.beside import drop_beside_choice
+from transforms.chat_request import drop_unknown
 from transforms.contract import JSON
 from transforms.errors import RequestError
-from transforms.responses.content import drop_unknown
 from transforms.tools import bad_choice
 
 _CHOICES = ("none", "auto", "required")
@@ -31,6 +32,7 @@ def build_tools(asked: JSON, dropped: list[str]) -> JSON:
     ]
     built: JSON = {}
     if "tool_choice" in asked:
+        drop_beside_choice(asked["tool_choice"], dropped)
         built["tool_choice"] = _choice(asked["tool_choice"], tools)
     if "web_search_options" in asked:
         tools.append(_web_search(asked["web_search_options"], dropped))
@@ -43,6 +45,7 @@ def custom_names(built: JSON) -> set[str]:
 
 
 def _tool(tool: JSON, param: str, dropped: list[str]) -> JSON:
+    drop_unknown(tool, {"type", "function", "custom"}, "tools[]", dropped)
     match tool:
         case {"type": "custom", "custom": {"name": str()} as custom}:
             return _custom(custom, param, dropped)
@@ -98,7 +101,7 @@ def _choice(choice: Any, tools: list[JSON]) -> str | JSON:
             return choice
         case {"type": "function" | "custom"}:
             return _reference(choice, tools)
-        case {"type": "allowed_tools", "allowed_tools": {"tools": list(allowed), **rest}}:
+        case {"type": "allowed_tools", "allowed_tools": {"tools": [_, *_] as allowed, **rest}}:
             named = [_reference(tool, tools) for tool in allowed]
             return {"type": "allowed_tools", "mode": rest.get("mode", "auto"), "tools": named}
         case _:

@@ -6,11 +6,7 @@ import time
 
 from peewee import Database
 
-from recording.retention import Retention, remove_session
-
-_PAUSE_S = 0.01
-_STEP_MS = 5
-"""A step of ours; the proxy's writer waits 10 ms for a lock before it resorts to its file."""
+from recording.retention import BY_HAND_PAUSE_S, BY_HAND_STEP_MS, Retention, remove_session
 
 
 def delete_session(database: Database, session_id: str) -> bool:
@@ -22,11 +18,11 @@ def delete_session(database: Database, session_id: str) -> bool:
     steps = 0
     for _ in remove_session(database, session_id):
         steps += 1
-        time.sleep(_PAUSE_S)
+        time.sleep(BY_HAND_PAUSE_S)
     if not steps:
         return False
     # The texts that only this session held, and what the index has of them.
-    left = Retention(step_ms=_STEP_MS)
+    left = Retention(step_ms=BY_HAND_STEP_MS)
     while left.step(database, idle=True):
-        time.sleep(_PAUSE_S)
+        time.sleep(BY_HAND_PAUSE_S)
     return True

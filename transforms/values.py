@@ -1,4 +1,4 @@
-"""Reading values that may be of any type, since hosts send what they like."""
+"""Reading values that may be of any type, since providers send what they like."""
 
 from __future__ import annotations
 
@@ -13,3 +13,10 @@ def text_of(value: object) -> str | None:
 def member(value: object, name: str) -> Any:
     """A member of what may not be an object."""
     return value.get(name) if isinstance(value, dict) else None
+
+
+def count(value: object) -> int | None:
+    """The value as a count, None where it is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from inspection.web.deleting import delete_session
 from inspection.web.filters import Filter
 from inspection.web.queries import requests, sessions
+from recording.deleting import delete_session
 from recording.search import index, search
 from tests.test_inspection_web_queries import record
 
