@@ -71,6 +71,12 @@ _COMING_BACK = ("refused", "starting up", "shutting down")
 LAST_TRY_S = 5.0
 """How long `stop` goes on writing what waits in the spill file."""
 
+LAST_WAIT_S = 1.0
+"""How long `stop` waits for a database in trouble, which may be another program's short lock."""
+
+LAST_PAUSE_S = 0.05
+"""Between two tries meanwhile."""
+
 REFUSAL = (
     *(IntegrityError, DataError, ProgrammingError, NotSupportedError),
     *(LookupError, ValueError, TypeError, OverflowError),
@@ -183,10 +189,7 @@ class Writer:
             except Exception:
                 # A fault of ours must not end the thread: nothing at all would be recorded.
                 log_fault(_logger, "The recording writer failed; it goes on with the next rows.")
-        give_up_at = time.monotonic() + LAST_TRY_S
-        self._retry_at = 0.0
-        while self._in_trouble and self._retry_at == 0.0 and time.monotonic() < give_up_at:
-            self._catch_up()
+        self._catch_up_at_the_end()
 
     def _work(self) -> None:
         """Stores what is queued, or does what is due meanwhile."""
@@ -335,6 +338,18 @@ class Writer:
         if not self._in_trouble:
             self._trouble_log.over("The database is back; all that waited is written.")
             self._behind_log.over("The database has caught up; all that waited is written.")
+
+    def _catch_up_at_the_end(self) -> None:
+        """Writes what waits in the spill file; what does not get there is left to the next run."""
+        began, self._retry_at = time.monotonic(), 0.0
+        while self._in_trouble:
+            in_vain = self._retry_at > 0
+            if time.monotonic() >= began + (LAST_WAIT_S if in_vain else LAST_TRY_S):
+                return
+            if in_vain:
+                time.sleep(LAST_PAUSE_S)
+            self._retry_at = 0.0
+            self._catch_up()
 
     def _mark_interrupted(self) -> None:
         if not self._marked:

@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -248,6 +249,19 @@ def test_what_still_waits_at_the_end_is_written_by_the_next_run(path):
     assert _stopped_while_locked(path) == 2
     assert rows(path, "SELECT * FROM requests") == []
     assert _ids(recorded(path, nothing)) == _told("r1")
+
+
+def test_a_lock_that_another_process_soon_gives_up_is_waited_for_at_the_end(path):
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    give_up = threading.Timer(0.3, connection.close)
+
+    async def story(recorder):
+        connection.execute("BEGIN IMMEDIATE")
+        await _exchange(recorder, "r1")
+        give_up.start()
+
+    assert _ids(recorded(path, story)) == _told("r1")
+    give_up.join()
 
 
 def test_a_database_locked_at_the_start_is_waited_for(path):
