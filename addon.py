@@ -23,6 +23,7 @@ from interception import (
     failures,
     guard,
     http1,
+    message_types,
     messages,
     named_host,
     options,
@@ -50,6 +51,7 @@ INSTALLED = (
     named_host.wrap,
     body_size.wrap,
     dispatch.wrap,
+    message_types.wrap,
 )
 """What Diptych adds to mitmproxy, or does in its place, for as long as the addon is loaded."""
 

@@ -9,6 +9,6 @@ Where to look:
 - what Diptych asks of other hosts on its own: `asking`, `outgoing`
 - when our own code fails, or the addon is gone: `border`, `guard`
 - where mitmproxy's own steps are replaced: `wrapping`, `failures`, `http1`, `named_host`,
-  `body_size`, `dispatch`, `printing`; and its sockets: `listening`
+  `body_size`, `dispatch`, `message_types`, `printing`; and its sockets: `listening`
 - what belongs to no call: `options`, and the `pages` that the proxy answers with itself
 """

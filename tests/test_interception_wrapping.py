@@ -7,10 +7,11 @@ from operator import attrgetter
 
 import pytest
 from mitmproxy import addonmanager
+from mitmproxy import http as messages
 from mitmproxy.proxy.layers import http
 from mitmproxy.proxy.layers.http import _http1
 
-from interception import body_size, dispatch, failures, http1, named_host
+from interception import body_size, dispatch, failures, http1, message_types, named_host
 from interception.wrapping import Wrap
 from tests.mitmproxy_parts import dumper, printing
 
@@ -23,6 +24,7 @@ PARTS = {
     "named_host": (named_host.wrap, http, "HttpStream.state_wait_for_request_headers"),
     "body_size": (body_size.wrap, http, "HttpStream.check_body_size"),
     "dispatch": (dispatch.wrap, addonmanager, "AddonManager.trigger_event"),
+    "message_types": (message_types.wrap, messages, "MessageData.__post_init__"),
     "printing": (printing.wrap, dumper, "Dumper.echo_flow"),
 }
 NEEDED = {
@@ -31,6 +33,7 @@ NEEDED = {
     named_host.wrap: (http, "RequestHeaders"),
     body_size.wrap: (http.HttpStream, "state_errored"),
     dispatch.wrap: (addonmanager, "safecall"),
+    message_types.wrap: (messages, "typecheck"),
     printing.wrap: (dumper.Dumper, "error"),
 }
 
